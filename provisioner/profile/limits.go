@@ -1,0 +1,16 @@
+package profile
+
+// Bounds on what is read. They are far above what devices send (Intune's
+// challenges, which are the largest part of a request, have some kilobytes) and
+// keep certificates small enough for a TLS handshake and a smart card.
+const (
+	maxRequest           = 64 << 10 // bytes, challenge included
+	maxAttributes        = 32
+	maxExtensions        = 32
+	maxSubject           = 8 << 10 // bytes
+	maxSubjectAttributes = 64
+	maxSANs              = 100
+	maxSANBytes          = 16 << 10
+	maxUsages            = 32
+	maxKeyLength         = 8192 // bits; as crypto/tls
+)
