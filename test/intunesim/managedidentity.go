@@ -1,0 +1,35 @@
+package intunesim
+
+import (
+	"net/http"
+	"strings"
+)
+
+// managedIdentity plays the metadata service of an Azure machine, whose
+// identity is the registered application. MSAL calls it at 169.254.169.254; a
+// test leads that address here.
+func (s *Server) managedIdentity(c *call) answer {
+	if a, ok := only(c, http.MethodGet); !ok {
+		return a
+	}
+	query := c.URL.Query()
+	refuse := func(description string) answer {
+		return jsonAnswer(http.StatusBadRequest, map[string]string{
+			"error": "invalid_request", "error_description": description,
+		})
+	}
+	if c.Header.Get("Metadata") != "true" {
+		return refuse("Required metadata header not specified")
+	}
+	if query.Get("api-version") != "2018-02-01" {
+		return refuse("Required query variable 'api-version' is missing or wrong")
+	}
+	if id := query.Get("client_id"); id != "" && !strings.EqualFold(id, s.entra.clientID) {
+		return refuse("Identity not found")
+	}
+	resource := query.Get("resource")
+	if !s.entra.isGraph(resource) && !s.entra.isIntune(resource) {
+		return refuse("AADSTS500011: The resource principal named " + resource + " was not found in the tenant.")
+	}
+	return s.entra.grant(c, resource, "2")
+}
