@@ -53,7 +53,12 @@ func (c *call) fits(h *Hook) error {
 }
 
 func (c *call) challenge(requestID string) Challenge {
-	return Challenge{TransactionID: c.SCEPTransactionID, RequestID: requestID, CSR: c.X509CertificateRequest.Raw}
+	return Challenge{
+		TransactionID: c.SCEPTransactionID,
+		RequestID:     requestID,
+		CSR:           c.X509CertificateRequest.Raw,
+		Password:      c.SCEPChallenge,
+	}
 }
 
 func (c *call) notification() Notification {

@@ -33,12 +33,12 @@ type Receiver interface {
 	Notify(context.Context, Notification)
 }
 
-// Challenge is what step-ca asks a SCEPCHALLENGE hook. The challenge password is inside
-// the certificate request.
+// Challenge is what step-ca asks a SCEPCHALLENGE hook.
 type Challenge struct {
 	TransactionID string // free text chosen by the SCEP client
 	RequestID     string // step-ca's request id, which leads to its access log
-	CSR           []byte // DER, PKCS #10, as the device sent it
+	CSR           []byte // DER, PKCS #10, as the device sent it; the password is inside
+	Password      string // the challenge password as step-ca read it: a secret
 }
 
 // Notification is what step-ca tells a NOTIFYING hook.

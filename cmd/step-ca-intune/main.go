@@ -1,22 +1,57 @@
+// Command step-ca-intune is step-ca with the provisioner type Intune: the same flags, the
+// same ca.json, the same plugins.
 package main
 
 import (
-	_ "github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
-	_ "github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
-	_ "github.com/smallstep/certificates/cas/cloudcas"
-	_ "github.com/smallstep/certificates/cas/softcas"
-	_ "github.com/smallstep/certificates/cas/stepcas"
-	_ "github.com/smallstep/certificates/cas/vaultcas"
-	_ "github.com/smallstep/certificates/commands"
-	_ "github.com/smallstep/scep"
-	_ "go.step.sm/crypto/kms/awskms"
-	_ "go.step.sm/crypto/kms/azurekms"
-	_ "go.step.sm/crypto/kms/cloudkms"
-	_ "go.step.sm/crypto/kms/pkcs11"
-	_ "go.step.sm/crypto/kms/softkms"
-	_ "go.step.sm/crypto/kms/sshagentkms"
-	_ "go.step.sm/crypto/kms/tpmkms"
-	_ "go.step.sm/crypto/kms/yubikey"
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	_ "net/http/pprof" // served where STEP_PROF_ADDR says, as by step-ca
+	"os"
+	"time"
+
+	"github.com/smallstep/certificates/authority"
+	"github.com/smallstep/cli-utils/step"
+	"github.com/smallstep/cli-utils/ui"
+	"go.step.sm/crypto/pemutil"
+
+	"github.com/step-ca-intune/step-ca-intune/provisioner"
 )
 
-func main() {}
+// reportsTimeout bounds how long the process stays for notifications after step-ca has
+// stopped.
+const reportsTimeout = 15 * time.Second
+
+func main() {
+	if err := step.Init(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	ui.Init()
+	v := readVersion()
+	step.Set("step-ca-intune", v.ours, v.built)
+	authority.GlobalVersion.Version = v.stepCA
+	pemutil.PromptPassword = func(msg string) ([]byte, error) { return ui.PromptPassword(msg) }
+	serveProfiles(os.Getenv("STEP_PROF_ADDR"))
+
+	plugin := provisioner.Register(v.ours)
+	err := newApp(v).Run(os.Args)
+	ctx, cancel := context.WithTimeout(context.Background(), reportsTimeout)
+	plugin.Wait(ctx)
+	cancel()
+	ui.Reset()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// serveProfiles serves net/http/pprof on addr, if there is one.
+func serveProfiles(addr string) {
+	if addr == "" {
+		return
+	}
+	server := &http.Server{Addr: addr, ReadHeaderTimeout: 15 * time.Second}
+	go func() { log.Println(server.ListenAndServe()) }()
+}

@@ -1,0 +1,42 @@
+# Needs Go and make; `make test` also a C compiler, for the race detector.
+GO ?= go
+FUZZTIME ?= 1m
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# The smart-card library stays out: it needs pcsc headers and no test uses a card.
+TEST_TAGS := noyubikey
+TOOLS := $(CURDIR)/bin/tools
+
+.PHONY: build demo test e2e lint fuzz tools clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION) -X 'main.buildTime=$(shell date -u '+%Y-%m-%d %H:%M UTC')'" \
+		-o bin/step-ca-intune ./cmd/step-ca-intune
+
+# Starts a simulated Intune and a CA on loopback, enrols devices, prints what happened.
+demo:
+	CGO_ENABLED=0 $(GO) run ./test/cmd/demo
+
+test:
+	CGO_ENABLED=1 $(GO) test -race -tags $(TEST_TAGS) ./...
+
+# With a SCEP client that is a system service: certmonger, installed when missing.
+e2e:
+	./test/e2e/certmonger.sh
+
+lint: tools
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
+	CGO_ENABLED=0 $(GO) vet ./...
+	CGO_ENABLED=0 $(TOOLS)/staticcheck ./...
+	@CGO_ENABLED=0 ./test/tools/govulncheck.sh $(TOOLS)/govulncheck
+
+# Each fuzz test for FUZZTIME.
+fuzz:
+	@./test/tools/fuzz.sh $(FUZZTIME)
+
+tools:
+	@mkdir -p $(TOOLS)
+	@cd test/tools && GOBIN=$(TOOLS) $(GO) install tool
+
+clean:
+	rm -rf bin

@@ -1,0 +1,173 @@
+package provisioner
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// configError is a mistake in ca.json. Its text is one line that names the provisioner
+// and the key.
+type configError struct {
+	Provisioner string // name of the entry; its number when it has none
+	Key         string // path of the key below the entry; empty for the entry itself
+	Err         error
+}
+
+func (e *configError) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("provisioner %q: %v", e.Provisioner, e.Err)
+	}
+	return fmt.Sprintf("provisioner %q: %s: %v", e.Provisioner, e.Key, e.Err)
+}
+
+func (e *configError) Unwrap() error { return e.Err }
+
+// rawEntry is one element of authority.provisioners.
+type rawEntry struct {
+	typ, name string
+	keys      map[string]json.RawMessage
+}
+
+func (r *rawEntry) isIntune() bool { return strings.EqualFold(r.typ, "Intune") }
+
+// get returns the value of a key. encoding/json folds the case of keys, and so does
+// step-ca.
+func (r *rawEntry) get(key string) (json.RawMessage, bool) {
+	for k, v := range r.keys {
+		if strings.EqualFold(k, key) {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+func (r *rawEntry) has(key string) bool {
+	_, ok := r.get(key)
+	return ok
+}
+
+func (r *rawEntry) err(key, format string, args ...any) error {
+	return &configError{Provisioner: r.name, Key: key, Err: fmt.Errorf(format, args...)}
+}
+
+// readEntries returns all provisioner entries of a ca.json, those that step-ca skips
+// included. An entry of another type with an `intune` block is refused: it is a typo that
+// would leave an open SCEP provisioner behind.
+func readEntries(file string) ([]rawEntry, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	var conf struct {
+		Authority struct {
+			Provisioners []json.RawMessage `json:"provisioners"`
+		} `json:"authority"`
+	}
+	// As step-ca: the first JSON value of the file, whatever follows it.
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&conf); err != nil {
+		return nil, fmt.Errorf("parsing %s: %w", file, err)
+	}
+	entries := make([]rawEntry, 0, len(conf.Authority.Provisioners))
+	for i, raw := range conf.Authority.Provisioners {
+		e, err := readEntry(i, raw)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, uniqueNames(entries)
+}
+
+func readEntry(i int, raw json.RawMessage) (rawEntry, error) {
+	e := rawEntry{name: fmt.Sprintf("#%d", i+1)}
+	if err := json.Unmarshal(raw, &e.keys); err != nil {
+		return e, e.err("", "not a JSON object")
+	}
+	var head struct {
+		Type string `json:"type"`
+		Name string `json:"name"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return e, e.err("", "type and name must be strings")
+	}
+	e.typ = head.Type
+	if head.Name != "" {
+		e.name = head.Name
+	}
+	if !e.isIntune() {
+		if e.has("intune") {
+			return e, e.err("type", "is %q but the entry has an intune block; write \"type\": \"Intune\"", e.typ)
+		}
+		return e, nil
+	}
+	if head.Name == "" {
+		return e, e.err("name", "is missing")
+	}
+	return e, e.ambiguous()
+}
+
+// ambiguous refuses two keys of one entry that differ in case alone.
+func (r *rawEntry) ambiguous() error {
+	seen := map[string]bool{}
+	for k := range r.keys {
+		lower := strings.ToLower(k)
+		if seen[lower] {
+			return r.err(k, "the key is there twice, spelled differently")
+		}
+		seen[lower] = true
+	}
+	return nil
+}
+
+// uniqueNames refuses a name that two entries share when one of them is ours: step-ca
+// finds provisioners by name.
+func uniqueNames(entries []rawEntry) error {
+	seen := map[string]bool{} // name → is it an Intune entry
+	for _, e := range entries {
+		intune, twice := seen[e.name]
+		if twice && (intune || e.isIntune()) {
+			return e.err("name", "another provisioner has the same name")
+		}
+		seen[e.name] = intune || e.isIntune()
+	}
+	return nil
+}
+
+// decodeStrict decodes JSON and refuses unknown keys. It returns the path of the key that
+// is wrong, as far as it is known.
+func decodeStrict(raw json.RawMessage, v any) (key string, err error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(v)
+	if err == nil {
+		return "", nil
+	}
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) {
+		return typ.Field, fmt.Errorf("a %s where %s belongs", typ.Value, jsonType(typ))
+	}
+	// encoding/json has no error type for an unknown key.
+	if k, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return strings.Trim(k, `"`), errors.New("unknown key")
+	}
+	return "", err
+}
+
+func jsonType(e *json.UnmarshalTypeError) string {
+	switch kind := e.Type.Kind().String(); kind {
+	case "slice", "array":
+		return "an array"
+	case "struct", "map", "ptr":
+		return "an object"
+	case "bool":
+		return "true or false"
+	case "string":
+		return "a string"
+	default:
+		return "a number"
+	}
+}

@@ -1,0 +1,142 @@
+package provisioner
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/smallstep/certificates/authority"
+	"github.com/smallstep/certificates/authority/provisioner"
+	"github.com/smallstep/certificates/cas/apiv1"
+
+	"github.com/step-ca-intune/step-ca-intune/webhook"
+)
+
+// instance is the plugin in one authority. A reload makes a new authority and with it a
+// new instance; a request under way ends on the instance that it began on.
+type instance struct {
+	authority  *authority.Authority
+	entries    map[string]*entry // by name
+	enrolments *enrolments
+	issued     *issuedCertificates
+	work       *work
+	log        *slog.Logger
+
+	startOnce sync.Once
+	startErr  error
+	onStart   func()
+}
+
+func newInstance(a *authority.Authority, log *slog.Logger) *instance {
+	return &instance{
+		authority:  a,
+		entries:    map[string]*entry{},
+		enrolments: newEnrolments(maxEnrolments),
+		issued:     newIssuedCertificates(maxIssued, time.Now),
+		work:       newWork(),
+		log:        log,
+		onStart:    func() {},
+	}
+}
+
+// install puts the entries into the authority under construction. step-ca initialises
+// provisioners and webhooks afterwards.
+func (i *instance) install(entries []*entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	var hooks []*webhook.Hook
+	for _, e := range entries {
+		if err := closeWithoutHook(e.scep); err != nil {
+			return err
+		}
+		e.instance = i
+		i.entries[e.name] = e
+		hooks = append(hooks, e.hooks()...)
+		conf := i.authority.GetConfig().AuthorityConfig
+		conf.Provisioners = append(conf.Provisioners, e.scep)
+	}
+	handler := webhook.NewHandler(i.log, hooks...)
+	enforcer, err := newNameEnforcer(i)
+	if err != nil {
+		return err
+	}
+	for _, option := range []authority.Option{
+		authority.WithTransportWrapper(func(t *http.Transport) http.RoundTripper { return handler.RoundTripper(t) }),
+		authority.WithX509Enforcers(enforcer),
+	} {
+		if err := option(i.authority); err != nil {
+			return fmt.Errorf("installing the Intune provisioners: %w", err)
+		}
+	}
+	i.work = wrapDatabase(i.authority.GetDatabase(), i.work, i.log)
+	return nil
+}
+
+// started is called for the CA's own TLS certificate. step-ca asks for the first one after
+// it has initialised the provisioners, at a start and a reload only, and merely logs when
+// one of them failed: an error here stops the start, or keeps the old configuration. The
+// later renewals of the certificate must never fail for it.
+func (i *instance) started() error {
+	i.startOnce.Do(func() {
+		if i.startErr = i.standing(); i.startErr == nil {
+			i.onStart()
+		}
+	})
+	err := i.startErr
+	i.startErr = nil
+	return err
+}
+
+// standing reports whether step-ca serves all our provisioners.
+func (i *instance) standing() error {
+	for name, e := range i.entries {
+		loaded, err := i.authority.LoadProvisionerByName(name)
+		if err != nil {
+			return fmt.Errorf("provisioner %q: step-ca does not serve it: %w", name, err)
+		}
+		if broken, ok := loaded.(provisioner.Uninitialized); ok {
+			return fmt.Errorf("provisioner %q: step-ca could not initialise it: %w", name, broken.Reason)
+		}
+		if scep, ok := loaded.(*provisioner.SCEP); !ok || scep != e.scep {
+			return fmt.Errorf("provisioner %q: step-ca serves another provisioner of this name", name)
+		}
+		e.log.Info("Intune provisioner ready", "tenant", e.tenant, "path", "/scep/"+name, "timeout", e.timeout)
+	}
+	if len(i.entries) > 0 && i.authority.GetSCEP() == nil {
+		return errors.New("step-ca has not started its SCEP service")
+	}
+	return nil
+}
+
+// recall returns the certificate that the same request got a moment ago, unless it was
+// revoked since.
+func (i *instance) recall(k key) *apiv1.CreateCertificateResponse {
+	r := i.issued.recall(k)
+	if r == nil {
+		return nil
+	}
+	if revoked, err := i.authority.IsRevoked(r.Certificate.SerialNumber.String()); err != nil || revoked {
+		i.issued.forget(k)
+		return nil
+	}
+	return r
+}
+
+// revoke revokes a certificate in step-ca's database.
+func (i *instance) revoke(cert *x509.Certificate) error {
+	ctx := provisioner.NewContextWithMethod(context.Background(), provisioner.RevokeMethod)
+	return i.authority.Revoke(ctx, &authority.RevokeOptions{
+		Serial:      cert.SerialNumber.String(),
+		Reason:      "the certificate did not reach the device",
+		ReasonCode:  5, // cessationOfOperation, RFC 5280 section 5.3.1
+		PassiveOnly: true,
+		ACME:        true, // the way to revoke by certificate, without a token
+		Crt:         cert,
+	})
+}

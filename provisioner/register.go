@@ -1,0 +1,245 @@
+package provisioner
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/smallstep/certificates/authority"
+	"github.com/smallstep/certificates/authority/config"
+	"github.com/smallstep/certificates/authority/provisioner"
+	"github.com/smallstep/certificates/cas/apiv1"
+	"go.step.sm/crypto/pemutil"
+)
+
+// Plugin is the provisioner type Intune in this process.
+type Plugin struct {
+	version string
+
+	mu      sync.Mutex
+	running map[string]serving // by configuration file
+	works   []*work
+}
+
+// serving is what a running CA serves, as far as a reload cannot change it.
+type serving struct{ scep, intune bool }
+
+// Register adds the provisioner type Intune to every certificate authority that step-ca
+// constructs from now on. It must be called after step-ca's CAS packages are imported,
+// that is, in main, and once. The version is told to Intune with each call.
+func Register(version string) *Plugin {
+	p := &Plugin{version: version, running: map[string]serving{}}
+	for _, typ := range []apiv1.Type{apiv1.SoftCAS, apiv1.CloudCAS, apiv1.StepCAS, apiv1.VaultCAS, apiv1.ExternalCAS} {
+		if original, ok := apiv1.LoadCertificateAuthorityServiceNewFunc(typ); ok {
+			apiv1.Register(typ, func(ctx context.Context, o apiv1.Options) (apiv1.CertificateAuthorityService, error) {
+				return p.construct(ctx, o, typ, original)
+			})
+		}
+	}
+	return p
+}
+
+// Wait returns when the notifications under way have been sent, or ctx is done. Call it
+// when step-ca has stopped.
+func (p *Plugin) Wait(ctx context.Context) {
+	p.mu.Lock()
+	works := p.works
+	p.mu.Unlock()
+	for _, w := range works {
+		select {
+		case <-w.stop():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// construct is step-ca's constructor of a certificate authority service, for an authority
+// that is being made. Without an authority (a CA's keys are being created) or without a
+// file there are no Intune entries.
+func (p *Plugin) construct(ctx context.Context, o apiv1.Options, typ apiv1.Type, original apiv1.CertificateAuthorityServiceNewFunc) (apiv1.CertificateAuthorityService, error) {
+	a, ok := authority.FromContext(ctx)
+	if !ok || o.IsCreator || !a.GetConfig().WasLoadedFromFile() {
+		return original(ctx, o)
+	}
+	conf := a.GetConfig()
+	raw, err := readEntries(conf.Filepath())
+	if err != nil {
+		return nil, err
+	}
+	raw = intuneOnly(raw)
+	if err := suitable(conf, typ, raw); err != nil {
+		return nil, err
+	}
+	if err := p.reloadable(conf, raw); err != nil {
+		return nil, err
+	}
+	inner, err := original(ctx, o)
+	if err != nil || typ != apiv1.SoftCAS {
+		return inner, err
+	}
+	return p.decorate(a, o, inner, raw)
+}
+
+func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.CertificateAuthorityService, raw []rawEntry) (apiv1.CertificateAuthorityService, error) {
+	soft, err := asSoftCAS(inner)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.CertificateChain) == 0 {
+		return nil, errors.New("the issuing CA has no certificate")
+	}
+	issuer := o.CertificateChain[0]
+	conf := a.GetConfig()
+	i := newInstance(a, newLogger(conf.Logger))
+	var entries []*entry
+	for n := range raw {
+		e, err := newEntry(&raw[n], issuer, i.log, p.version)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	if err := i.install(entries); err != nil {
+		return nil, err
+	}
+	warnOfX5C(conf, raw, issuer, i.log)
+	i.onStart = func() { p.serve(conf.Filepath(), serving{scep: servesSCEP(conf), intune: len(entries) > 0}, i.work) }
+	return &service{inner: soft, instance: i}, nil
+}
+
+// serve notes what the CA of a configuration file serves from now on.
+func (p *Plugin) serve(file string, s serving, w *work) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running[file] = s
+	p.works = append(p.works, w)
+}
+
+// reloadable refuses a reload that adds the first SCEP provisioner or removes the last:
+// step-ca would crash or serve half of it.
+func (p *Plugin) reloadable(conf *config.Config, intune []rawEntry) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old, running := p.running[conf.Filepath()]
+	next := serving{scep: servesSCEP(conf) || len(intune) > 0, intune: len(intune) > 0}
+	if !running || old.scep == next.scep || (!old.intune && !next.intune) {
+		return nil
+	}
+	if next.scep {
+		return errors.New("the first SCEP provisioner cannot be added by a reload: restart step-ca")
+	}
+	return errors.New("the last SCEP provisioner cannot be removed by a reload: restart step-ca")
+}
+
+func servesSCEP(conf *config.Config) bool {
+	for _, p := range conf.AuthorityConfig.Provisioners {
+		if p.GetType() == provisioner.TypeSCEP {
+			return true
+		}
+	}
+	return false
+}
+
+func intuneOnly(entries []rawEntry) []rawEntry {
+	var ours []rawEntry
+	for _, e := range entries {
+		if e.isIntune() {
+			ours = append(ours, e)
+		}
+	}
+	return ours
+}
+
+// suitable refuses settings of the authority that would open a door past Intune.
+func suitable(conf *config.Config, typ apiv1.Type, intune []rawEntry) error {
+	if len(intune) == 0 {
+		return nil
+	}
+	first := &intune[0]
+	if typ != apiv1.SoftCAS {
+		return first.err("", "authority.type is %q: an Intune provisioner needs softcas, step-ca's own, since the others sign what the device asked for instead of what Intune approved", typ)
+	}
+	if conf.AuthorityConfig.EnableAdmin {
+		return first.err("", "authority.enableAdmin is set: an administrator could strip the provisioner of its validation; Intune provisioners do not work with remote management")
+	}
+	if c := conf.AuthorityConfig.Claims; c != nil && c.DisableSmallstepExtensions != nil && *c.DisableSmallstepExtensions {
+		return first.err("", "authority.claims.disableSmallstepExtensions must not be set: without step-ca's extension a device could renew its certificate without Intune")
+	}
+	return nil
+}
+
+// closeWithoutHook gives the provisioner a random challenge. step-ca compares challenges
+// when a provisioner has no SCEPCHALLENGE webhook, and finds an unset one equal to an
+// empty one: losing the hook must close the provisioner, not open it.
+func closeWithoutHook(p *provisioner.SCEP) error {
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return fmt.Errorf("making a random challenge: %w", err)
+	}
+	p.ChallengePassword = hex.EncodeToString(secret)
+	return nil
+}
+
+// warnOfX5C warns of an X5C provisioner that trusts this CA: with it every device can ask
+// for other certificates. That is the operator's choice.
+func warnOfX5C(conf *config.Config, intune []rawEntry, issuer *x509.Certificate, log *slog.Logger) {
+	if len(intune) == 0 {
+		return
+	}
+	ours := []*x509.Certificate{issuer}
+	for _, file := range conf.Root {
+		if roots, err := pemutil.ReadCertificateBundle(file); err == nil {
+			ours = append(ours, roots...)
+		}
+	}
+	for _, p := range conf.AuthorityConfig.Provisioners {
+		x5c, ok := p.(*provisioner.X5C)
+		if !ok {
+			continue
+		}
+		trusted, err := pemutil.ParseCertificateBundle(x5c.Roots)
+		if err != nil {
+			continue // step-ca says so itself
+		}
+		if shareOne(ours, trusted) {
+			log.Warn("an X5C provisioner trusts this CA: every device with a certificate of an Intune provisioner can get others through it", "provisioner", x5c.Name)
+		}
+	}
+}
+
+func shareOne(a, b []*x509.Certificate) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if x.Equal(y) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// newLogger returns a logger in the format of ca.json's logger.format. STEPDEBUG=1, which
+// makes step-ca talkative, does the same here.
+func newLogger(raw json.RawMessage) *slog.Logger {
+	var conf struct {
+		Format string `json:"format"`
+	}
+	_ = json.Unmarshal(raw, &conf) // step-ca refuses what is wrong here
+	options := &slog.HandlerOptions{}
+	if os.Getenv("STEPDEBUG") == "1" {
+		options.Level = slog.LevelDebug
+	}
+	if strings.EqualFold(conf.Format, "json") {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}

@@ -1,0 +1,87 @@
+package provisioner
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/smallstep/certificates/authority/provisioner"
+
+	"github.com/step-ca-intune/step-ca-intune/provisioner/profile"
+)
+
+const (
+	// aes256CBC is smallstep/pkcs7's number for it. step-ca's own default is 0, DES.
+	aes256CBC = 2
+	// minimumKeyLength is the least RSA modulus that an Intune entry takes.
+	minimumKeyLength = 2048
+	// webhookName is the name of our hooks: templates see the data as .Webhooks.intune.
+	webhookName = "intune"
+)
+
+// scepProvisioner returns the SCEP provisioner that step-ca is to serve for an Intune
+// entry, without its challenge and hooks: all fields of the entry but `type` and
+// `intune`, and Intune's defaults where the operator has set none.
+func (r *rawEntry) scepProvisioner() (*provisioner.SCEP, error) {
+	for _, k := range []struct{ key, why string }{
+		{"challenge", "does not belong on an Intune entry: Intune makes the challenges; for a static one add a provisioner of type SCEP"},
+		{"forceCN", "does not belong on an Intune entry: a certificate holds the subject that Intune approved"},
+	} {
+		if r.has(k.key) {
+			return nil, r.err(k.key, "%s", k.why)
+		}
+	}
+	fields := map[string]json.RawMessage{}
+	for k, v := range r.keys {
+		if !strings.EqualFold(k, "intune") && !strings.EqualFold(k, "type") {
+			fields[k] = v
+		}
+	}
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return nil, r.err("", "%w", err)
+	}
+	p := new(provisioner.SCEP)
+	if key, err := decodeStrict(raw, p); err != nil {
+		return nil, r.err(key, "%w", err)
+	}
+	p.Type = provisioner.TypeSCEP.String()
+	if !r.has("encryptionAlgorithmIdentifier") {
+		p.EncryptionAlgorithmIdentifier = aes256CBC
+	}
+	if p.MinimumPublicKeyLength == 0 {
+		p.MinimumPublicKeyLength = minimumKeyLength
+	}
+	if p.MinimumPublicKeyLength < minimumKeyLength {
+		return nil, r.err("minimumPublicKeyLength", "%d is less than %d", p.MinimumPublicKeyLength, minimumKeyLength)
+	}
+	if c := p.Claims; c != nil && c.DisableSmallstepExtensions != nil && *c.DisableSmallstepExtensions {
+		return nil, r.err("claims.disableSmallstepExtensions", "must not be set: without step-ca's extension a device could renew its certificate without Intune")
+	}
+	return p, r.checkOptions(p)
+}
+
+// checkOptions checks the operator's own webhooks and sets the default template.
+func (r *rawEntry) checkOptions(p *provisioner.SCEP) error {
+	if p.Options == nil {
+		p.Options = new(provisioner.Options)
+	}
+	kinds := []string{"ENRICHING", "AUTHORIZING", "NOTIFYING"}
+	for _, w := range p.Options.Webhooks {
+		switch {
+		case w == nil:
+			return r.err("options.webhooks", "an element is null")
+		case strings.EqualFold(w.Name, webhookName):
+			return r.err("options.webhooks", "the name %q is taken by the plugin", webhookName)
+		case !slices.Contains(kinds, strings.ToUpper(w.Kind)):
+			return r.err("options.webhooks", "webhook %q is of kind %q; an Intune entry takes ENRICHING, AUTHORIZING and NOTIFYING, since Intune alone validates challenges", w.Name, w.Kind)
+		}
+	}
+	if p.Options.X509 == nil {
+		p.Options.X509 = new(provisioner.X509Options)
+	}
+	if x := p.Options.X509; !x.HasTemplate() {
+		x.Template = profile.DefaultTemplate
+	}
+	return nil
+}
