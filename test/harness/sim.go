@@ -2,24 +2,21 @@ package harness
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
 )
 
-// Sim is a running simulator of Microsoft's side.
+// Sim is a running simulator of Microsoft's side, steered by its Control.
 type Sim struct {
 	*Process
-	URL      string
-	RootFile string // PEM, what the CA must trust
+	*intunesim.Control
 
-	client *http.Client
+	// RootFile is the PEM file of the TLS root that the CA must trust.
+	RootFile string
 }
 
 // StartSim runs the simulator on a free port, with its files in dir, and
@@ -36,31 +33,20 @@ func StartSim(ctx context.Context, binary, dir string, flags ...string) (*Sim, e
 	s := &Sim{Process: p, RootFile: filepath.Join(dir, "root.pem")}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := s.waitReady(ctx); err != nil {
+	if err := s.connect(ctx); err != nil {
 		s.Kill()
 		return nil, fmt.Errorf("starting the simulator: %w", err)
 	}
 	return s, nil
 }
 
-func (s *Sim) waitReady(ctx context.Context) error {
+func (s *Sim) connect(ctx context.Context) error {
 	const ready = "ready "
 	line, err := s.WaitLine(ctx, 0, ready)
 	if err != nil {
 		return err
 	}
-	s.URL = strings.TrimSpace(line[strings.Index(line, ready)+len(ready):])
-	root, err := os.ReadFile(s.RootFile)
-	if err != nil {
-		return err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(root) {
-		return errors.New("no certificate in " + s.RootFile)
-	}
-	s.client = &http.Client{
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}},
-		Timeout:   30 * time.Second,
-	}
-	return nil
+	url := strings.TrimSpace(line[strings.Index(line, ready)+len(ready):])
+	s.Control, err = intunesim.Dial(url, s.RootFile)
+	return err
 }
