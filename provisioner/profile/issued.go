@@ -29,6 +29,8 @@ func CheckIssued(template, issued *x509.Certificate) error {
 	switch {
 	case !ok || !key.Equal(template.PublicKey):
 		return errors.New("the key is not the one to be certified")
+	case template.SerialNumber != nil && template.SerialNumber.Cmp(issued.SerialNumber) != 0:
+		return errors.New("the serial number is not the one to be certified")
 	case !bytes.Equal(got.subject, want.subject):
 		return errors.New("the subject is not the one to be certified")
 	case !slices.EqualFunc(got.sans, want.sans, func(a, b SAN) bool { return a.key() == b.key() }):

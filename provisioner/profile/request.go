@@ -70,7 +70,7 @@ func (p *Profile) Read(der []byte) (*Request, error) {
 func checkSignature(der []byte) error {
 	parsed, err := x509.ParseCertificateRequest(der)
 	if err != nil {
-		return fmt.Errorf("not a request that step-ca can read: %w", err)
+		return fmt.Errorf("not a request that step-ca can read: %.200s", err)
 	}
 	if err := parsed.CheckSignature(); err != nil {
 		return errors.New("the request's signature is not good")

@@ -40,17 +40,9 @@ const (
 func requestedValidity(values []cryptobyte.String) (time.Duration, error) {
 	found := map[string]string{}
 	for _, value := range values {
-		name, text, err := readPair(value)
-		if err != nil {
+		if err := readPairs(value, found); err != nil {
 			return 0, err
 		}
-		if name == "" {
-			continue
-		}
-		if old, ok := found[name]; ok && old != text {
-			return 0, fmt.Errorf("%s is given twice", name)
-		}
-		found[name] = text
 	}
 	if len(found) == 0 {
 		return 0, nil
@@ -79,38 +71,64 @@ func duration(number, unit string) (time.Duration, error) {
 	return d, nil
 }
 
-// readPair reads
+// readPairs puts into found what matters of
+//
+//	EnrollmentNameValuePairs ::= SEQUENCE OF EnrollmentNameValuePair
+//
+// or, as Windows writes it, of a single pair.
+func readPairs(value cryptobyte.String, found map[string]string) error {
+	list, err := readSequence(value)
+	if err != nil {
+		return fmt.Errorf("an enrolment name and value pair: %w", err)
+	}
+	if !list.PeekASN1Tag(asn1.SEQUENCE) {
+		return readPair(list, found)
+	}
+	for !list.Empty() {
+		var pair cryptobyte.String
+		if !list.ReadASN1(&pair, asn1.SEQUENCE) {
+			return errors.New("an enrolment name and value pair is not DER")
+		}
+		if err := readPair(pair, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPair reads the contents of
 //
 //	EnrollmentNameValuePair ::= SEQUENCE { name BMPSTRING, value BMPSTRING }
 //
-// and returns the name, if it is one that matters here, and the value. Some
-// devices write the value first.
-func readPair(value cryptobyte.String) (name, text string, err error) {
-	pair, err := readSequence(value)
-	if err != nil {
-		return "", "", fmt.Errorf("an enrolment name and value pair: %w", err)
-	}
+// Some devices write the value first.
+func readPair(pair cryptobyte.String, found map[string]string) error {
 	var parts [2]string
 	for i := range parts {
 		var data cryptobyte.String
 		var tag asn1.Tag
 		if !pair.ReadAnyASN1(&data, &tag) {
-			return "", "", errors.New("an enrolment name and value pair is not DER")
+			return errors.New("an enrolment name and value pair is not DER")
 		}
 		var ok bool
 		if parts[i], ok = decodeString(data, tag); !ok {
-			return "", "", errors.New("an enrolment name and value pair is not text")
+			return errors.New("an enrolment name and value pair is not text")
 		}
 	}
 	if !pair.Empty() {
-		return "", "", errors.New("an enrolment name and value pair has more than two parts")
+		return errors.New("an enrolment name and value pair has more than two parts")
 	}
 	for i, part := range parts {
-		if part == pairUnit || part == pairNumber {
-			return part, parts[1-i], nil
+		if part != pairUnit && part != pairNumber {
+			continue
 		}
+		text := parts[1-i]
+		if old, ok := found[part]; ok && old != text {
+			return fmt.Errorf("%s is given twice", part)
+		}
+		found[part] = text
+		return nil
 	}
-	return "", "", nil
+	return nil
 }
 
 // Validity returns def, the validity that the claims give, or what the request
