@@ -73,12 +73,13 @@ func New(cfg Config) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.base == nil {
-		if cfg.base, err = newTransport(&cfg); err != nil {
+	base := cfg.base
+	if base == nil {
+		if base, err = newTransport(&cfg); err != nil {
 			return nil, err
 		}
 	}
-	c.http = &http.Client{Transport: cfg.base, CheckRedirect: noRedirects}
+	c.http = &http.Client{Transport: base, CheckRedirect: noRedirects}
 	if err := c.useCredential(cfg); err != nil {
 		return nil, err
 	}

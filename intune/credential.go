@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type token struct {
 type login struct {
 	authority, clientID string
 	http                *loginClient
+	direct              *http.Client // for this machine's identity endpoint
 }
 
 // client returns MSAL's client without its cache: MSAL cannot forget a token

@@ -31,7 +31,9 @@ const (
 // location is where a tenant's services are, by lower-case name.
 type location struct {
 	services map[string]string
-	date     time.Time // of the look-up by Graph's clock, zero if it told none
+	// date is the time of the look-up by Graph's clock, zero if it told none,
+	// and asked the time by ours.
+	date, asked time.Time
 }
 
 // locate returns the address of a service where it may receive tokens.
@@ -83,8 +85,8 @@ func (c *Client) loadLocation(ctx context.Context) (*entry[location], error) {
 		if more, err = l.add(body); err != nil {
 			return nil, &ServiceError{Kind: ErrUnavailable, Operation: "discovery", Description: err.Error()}
 		}
-		if l.date.IsZero() {
-			l.date = date
+		if l.asked.IsZero() {
+			l.date, l.asked = date, time.Now()
 		}
 		if more == "" {
 			now := time.Now()

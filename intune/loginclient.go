@@ -59,31 +59,23 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// newLogin prepares the way to the authority of a tenant.
-func newLogin(endpoint, tenant, clientID, agent string, hc *http.Client) (login, error) {
-	if tenant == "" { // a managed identity has its own way
-		return login{clientID: clientID}, nil
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return login{}, err
-	}
-	return login{
-		authority: u.JoinPath(tenant).String(),
-		clientID:  clientID,
-		http:      &loginClient{http: hc, host: u.Host, agent: agent},
-	}, nil
-}
-
 // useCredential checks the credential and keeps its source of tokens.
 func (c *Client) useCredential(cfg Config) error {
-	_, c.managed = cfg.Credential.(managedIdentity)
-	l, err := newLogin(c.endpoints.Login, cfg.Tenant, cfg.ClientID, c.callerInfo, c.http)
-	if err != nil {
-		return fmt.Errorf("endpoints.login: %w", err)
+	l := login{clientID: cfg.ClientID}
+	if _, c.managed = cfg.Credential.(managedIdentity); c.managed {
+		l.direct = directClient(cfg.base)
+	} else {
+		u, err := url.Parse(c.endpoints.Login)
+		if err != nil {
+			return fmt.Errorf("endpoints.login: %w", err)
+		}
+		l.authority = u.JoinPath(cfg.Tenant).String()
+		l.http = &loginClient{http: c.http, host: u.Host, agent: c.callerInfo}
 	}
-	if c.source, err = cfg.Credential.source(l); err != nil {
+	source, err := cfg.Credential.source(l)
+	if err != nil {
 		return fmt.Errorf("credential: %w", err)
 	}
+	c.source = source
 	return nil
 }

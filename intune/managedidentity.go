@@ -3,6 +3,7 @@ package intune
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -16,7 +17,7 @@ func ManagedIdentity(id string) Credential { return managedIdentity(id) }
 
 type managedIdentity string
 
-func (m managedIdentity) source(login) (tokenSource, error) {
+func (m managedIdentity) source(l login) (tokenSource, error) {
 	var id managedidentity.ID
 	switch m {
 	case "":
@@ -27,19 +28,25 @@ func (m managedIdentity) source(login) (tokenSource, error) {
 		id = managedidentity.UserAssignedClientID(m)
 	}
 	client, err := managedidentity.New(id,
-		managedidentity.WithHTTPClient(&http.Client{
-			Transport: &http.Transport{
-				MaxIdleConns:           4,
-				IdleConnTimeout:        10 * time.Second,
-				MaxResponseHeaderBytes: 64 << 10,
-			},
-			CheckRedirect: noRedirects,
-		}),
+		managedidentity.WithHTTPClient(l.direct),
 		managedidentity.WithRetryPolicyDisabled()) // the client repeats by its own rules
 	if err != nil {
 		return nil, err
 	}
 	return managedSource{client}, nil
+}
+
+// directClient is for the identity endpoint. MSAL wants a plain http.Client.
+func directClient(base http.RoundTripper) *http.Client {
+	if base == nil {
+		base = &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			MaxIdleConns:           4,
+			IdleConnTimeout:        10 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10,
+		}
+	}
+	return &http.Client{Transport: base, CheckRedirect: noRedirects}
 }
 
 type managedSource struct{ client managedidentity.Client }

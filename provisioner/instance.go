@@ -28,7 +28,6 @@ type instance struct {
 	log        *slog.Logger
 
 	startOnce sync.Once
-	startErr  error
 	onStart   func()
 }
 
@@ -82,14 +81,12 @@ func (i *instance) install(entries []*entry) error {
 // it has initialised the provisioners, at a start and a reload only, and merely logs when
 // one of them failed: an error here stops the start, or keeps the old configuration. The
 // later renewals of the certificate must never fail for it.
-func (i *instance) started() error {
+func (i *instance) started() (err error) {
 	i.startOnce.Do(func() {
-		if i.startErr = i.standing(); i.startErr == nil {
+		if err = i.standing(); err == nil {
 			i.onStart()
 		}
 	})
-	err := i.startErr
-	i.startErr = nil
 	return err
 }
 
@@ -106,7 +103,7 @@ func (i *instance) standing() error {
 		if scep, ok := loaded.(*provisioner.SCEP); !ok || scep != e.scep {
 			return fmt.Errorf("provisioner %q: step-ca serves another provisioner of this name", name)
 		}
-		e.log.Info("Intune provisioner ready", "tenant", e.tenant, "path", "/scep/"+name, "timeout", e.timeout)
+		e.log.Info("Intune provisioner ready", "tenant", e.tenant, "path", "/scep/"+name, "timeout", e.timeout.String())
 	}
 	if len(i.entries) > 0 && i.authority.GetSCEP() == nil {
 		return errors.New("step-ca has not started its SCEP service")

@@ -48,7 +48,7 @@ func outcomeAttrs(e *enrolment, o outcome, res result, err error) []any {
 		slog.String("outcome", string(o)),
 		slog.String("transaction", clip(e.transactionID)),
 		slog.String("request", clip(e.requestID)),
-		slog.Duration("took", time.Since(e.started)),
+		milliseconds("ms", time.Since(e.started)),
 	}
 	subject, sans := e.names()
 	attrs = append(attrs, slog.String("subject", clip(subject)), slog.String("sans", clip(sans)))
@@ -64,7 +64,7 @@ func outcomeAttrs(e *enrolment, o outcome, res result, err error) []any {
 	attrs = res.validation.appendTo(attrs, "validation")
 	attrs = res.notification.appendTo(attrs, "notification")
 	if res.signing > 0 {
-		attrs = append(attrs, slog.Duration("signing", res.signing))
+		attrs = append(attrs, milliseconds("signing_ms", res.signing))
 	}
 	if err == nil {
 		return attrs
@@ -80,7 +80,12 @@ func (c call) appendTo(attrs []any, name string) []any {
 	if c.took == 0 {
 		return attrs
 	}
-	return append(attrs, slog.Group(name, slog.String("activity", c.receipt.ActivityID), slog.Duration("took", c.took)))
+	return append(attrs, slog.Group(name, slog.String("activity", c.receipt.ActivityID), milliseconds("ms", c.took)))
+}
+
+// milliseconds is a duration as people and machines both read it.
+func milliseconds(key string, d time.Duration) slog.Attr {
+	return slog.Float64(key, float64(d.Microseconds())/1000)
 }
 
 // names returns subject and SANs for the log, also of a request that could not be read.

@@ -345,3 +345,23 @@ func fromBase64(t testing.TB, s string) []byte {
 	}
 	return bytes.TrimSpace(data)
 }
+
+// extensionElements takes a sequence in an extension apart, with encoding/asn1.
+func extensionElements(t testing.TB, extensions []pkix.Extension, oid stdasn1.ObjectIdentifier) [][]byte {
+	t.Helper()
+	for _, e := range extensions {
+		if !e.Id.Equal(oid) {
+			continue
+		}
+		var elements []stdasn1.RawValue
+		if rest, err := stdasn1.Unmarshal(e.Value, &elements); err != nil || len(rest) != 0 {
+			t.Fatalf("extension %s: %v", oid, err)
+		}
+		var raw [][]byte
+		for _, element := range elements {
+			raw = append(raw, element.FullBytes)
+		}
+		return raw
+	}
+	return nil
+}

@@ -156,7 +156,13 @@ func (d *directory) checkFederatedAssertion(c *call, assertion string, claims *j
 		return refuse(c, 700212, fmt.Sprintf("No matching federated identity record found for presented assertion audience '%s'.",
 			strings.Join(claims.Audience, " ")))
 	}
-	return verifyAssertion(c, assertion, candidates[0].Key, 50012)
+	var refusal *answer
+	for _, f := range candidates { // an issuer that is changing its key has two
+		if refusal = verifyAssertion(c, assertion, f.Key, 50012); refusal == nil {
+			return nil
+		}
+	}
+	return refusal
 }
 
 // verifyAssertion checks signature and times; number is for a wrong signature.

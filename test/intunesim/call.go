@@ -95,12 +95,11 @@ func (s *Server) answer(c *call, operation Operation, handle func(*call) answer)
 	}
 	switch {
 	case fault.spoils():
-		return fault.answer(c)
-	case fault.After:
-		return a
-	default:
-		return handle(c)
+		a = fault.answer(c)
+	case !fault.After:
+		a = handle(c)
 	}
+	return fault.decorated(a)
 }
 
 // reply records the answer, then sends it.

@@ -144,7 +144,10 @@ func (c *console) issued(n common, certificate Certificate) *refusal {
 	certificate.DeviceID, certificate.UserID, certificate.TransactionID = t.device, t.user, n.transactionID
 	certificate.State = StateIssued
 	for _, line := range c.byKey[n.key()] {
-		if line.Thumbprint == certificate.Thumbprint && line.State != StateRevoked || line.Thumbprint == "" {
+		switch {
+		case line.Thumbprint == certificate.Thumbprint && line.State == StateRevoked:
+			return nil
+		case line.Thumbprint == certificate.Thumbprint, line.Thumbprint == "":
 			*line = certificate
 			return nil
 		}

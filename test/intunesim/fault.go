@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -16,8 +15,8 @@ import (
 )
 
 // Fault makes calls of one operation misbehave. Delay comes first, then the
-// first of Drop, Body, Code, Status that is set; with none of them the call is
-// answered as usual, only later.
+// first of Drop, Body, Code, Status and RetryAfter that is set; with none of them
+// the call is answered as usual.
 type Fault struct {
 	Operation Operation
 	// Times is how many calls are affected; 0 means all until ClearFaults.
@@ -117,7 +116,7 @@ func (f *Fault) check() error {
 
 // spoils reports whether the fault has an answer of its own.
 func (f *Fault) spoils() bool {
-	return f.Status != 0 || f.Code != "" || f.Body != "" || f.RetryAfter != 0 || len(f.Header) > 0
+	return f.Status != 0 || f.Code != "" || f.Body != "" || f.RetryAfter != 0
 }
 
 // answer is what the fault says instead of the simulator.
@@ -144,8 +143,13 @@ func (f *Fault) answer(c *call) answer {
 	if f.RetryAfter > 0 {
 		a = a.with("Retry-After", strconv.Itoa(int((f.RetryAfter+time.Second-1)/time.Second)))
 	}
-	for _, key := range slices.Sorted(maps.Keys(f.Header)) {
-		a = a.with(key, f.Header[key])
+	return a
+}
+
+// decorated adds the fault's header fields to the answer.
+func (f *Fault) decorated(a answer) answer {
+	for key, value := range f.Header {
+		a = a.with(key, value)
 	}
 	return a
 }

@@ -49,7 +49,7 @@ func (s *Server) openIDConfiguration(c *call, tenant string) answer {
 		"jwks_uri":               base + "/discovery/v2.0/keys",
 		"issuer":                 c.base + "/" + s.entra.tenantID + "/v2.0",
 		"token_endpoint_auth_methods_supported": []string{
-			"client_secret_post", "private_key_jwt", "client_secret_basic",
+			"client_secret_post", "private_key_jwt",
 		},
 		"response_types_supported":              []string{"code", "id_token"},
 		"subject_types_supported":               []string{"pairwise"},
