@@ -62,12 +62,13 @@ func (l hostList) check(uri string) (*url.URL, error) {
 // holds compares whole labels: "manage.microsoft.com" holds
 // "fef.manage.microsoft.com" and not "evilmanage.microsoft.com".
 func (l hostList) holds(host string) bool {
-	_, notAddr := netip.ParseAddr(host)
 	for _, name := range l {
 		if host == name {
 			return true
 		}
-		if notAddr != nil && isHostName(host) && strings.HasSuffix(host, "."+name) {
+		_, err := netip.ParseAddr(name)
+		isDomain := err != nil
+		if isDomain && isHostName(host) && strings.HasSuffix(host, "."+name) {
 			return true
 		}
 	}

@@ -1,0 +1,214 @@
+package intune
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// validateAtOnce lets n callers begin together and returns their errors.
+func validateAtOnce(t *testing.T, client *Client, csr []byte, n int) []error {
+	t.Helper()
+	errs := make([]error, n)
+	var callers sync.WaitGroup
+	for i := range n {
+		callers.Go(func() { _, errs[i] = client.ValidateRequest(t.Context(), "tx", csr) })
+	}
+	callers.Wait()
+	return errs
+}
+
+// slowly makes every answer take a while, so that callers meet.
+func slowly(op string, _ int, r *http.Request) (*http.Response, error) {
+	return nil, sleep(r.Context(), 100*time.Millisecond)
+}
+
+func TestFiveHundredFirstCallersShareTokensAndLookUp(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{answer: slowly}
+		client := newStubClient(t, s)
+		for _, err := range validateAtOnce(t, client, csr, 500) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s.count("token") != 2 || s.count("discovery") != 1 || s.count("validateRequest") != 500 {
+			t.Errorf("%v", s.calls)
+		}
+	})
+}
+
+func TestFiveHundredCallersAtTheMomentOfExpiryShareOneToken(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{answer: slowly}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		e := client.intuneToken.current
+		time.Sleep(time.Until(e.expires)) // nobody called when it could have been renewed
+		before := s.count("token")
+		for _, err := range validateAtOnce(t, client, csr, 500) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The address has aged, too: its look-up takes a Graph token.
+		if got := s.count("token") - before; got != 2 {
+			t.Errorf("%d token requests, want one for Intune and one for Graph", got)
+		}
+		if s.count("discovery") != 2 {
+			t.Errorf("%d look-ups, want 2", s.count("discovery"))
+		}
+	})
+}
+
+func TestATokenIsRenewedBeforeItExpiresAndHoldsUpNobody(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		renewing := false
+		s := &stub{}
+		s.answer = func(op string, _ int, r *http.Request) (*http.Response, error) {
+			if renewing && op == "token" {
+				return nil, sleep(r.Context(), 5*time.Second)
+			}
+			return nil, nil
+		}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		time.Sleep(56 * time.Minute) // the token lives 59:59 minutes
+		validateAtOnce(t, client, csr, 1)
+		synctest.Wait()
+		before := s.count("token")
+		renewing = true
+		client.intuneToken.current.renew = time.Now()
+		begin := time.Now()
+		for _, err := range validateAtOnce(t, client, csr, 100) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("callers waited %s for the renewal", waited)
+		}
+		old := client.intuneToken.current
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if got := s.count("token") - before; got != 1 {
+			t.Errorf("%d token requests, want 1", got)
+		}
+		if client.intuneToken.current == old {
+			t.Error("the token is the old one")
+		}
+	})
+}
+
+func TestARenewalThatFailsLeavesTheOldTokenInUse(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		time.Sleep(20 * time.Minute)
+		client.intuneToken.current.renew = time.Now()
+		s.answer = always("token", 503, "")
+		before := s.count("token")
+		for range 100 {
+			if err := validateAtOnce(t, client, csr, 1)[0]; err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		// Three attempts in one renewal, and none for the next 30 seconds.
+		if got := s.count("token") - before; got != 3 {
+			t.Errorf("%d token requests, want 3", got)
+		}
+	})
+}
+
+func TestSteadyStateCostsNothingButThePost(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		tokens, lookups := s.count("token"), s.count("discovery")
+		for range 1000 {
+			validateAtOnce(t, client, csr, 1)
+		}
+		if s.count("validateRequest") != 1001 || s.count("token") != tokens || s.count("discovery") != lookups {
+			t.Errorf("%v", s.calls)
+		}
+	})
+}
+
+func TestTheAddressIsLookedUpAgainAfterHalfAnHour(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		for _, step := range []struct {
+			wait time.Duration
+			want int
+		}{{24 * time.Minute, 1}, {2 * time.Minute, 2}, {29 * time.Minute, 3}, {31 * time.Minute, 4}} {
+			time.Sleep(step.wait)
+			validateAtOnce(t, client, csr, 1)
+			synctest.Wait()
+			if got := s.count("discovery"); got != step.want {
+				t.Errorf("%d look-ups, want %d", got, step.want)
+			}
+		}
+	})
+}
+
+func TestAServiceThatAppearsLaterIsFound(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	s := &stub{answer: firstTimes("discovery", 1, 200, `{"value":[]}`)}
+	client := newStubClient(t, s)
+	if err := validateAtOnce(t, client, csr, 1)[0]; !errors.Is(err, ErrServiceNotFound) {
+		t.Fatalf("got %v", err)
+	}
+	if err := validateAtOnce(t, client, csr, 1)[0]; err != nil {
+		t.Errorf("the second call: %v", err)
+	}
+}
+
+func TestACallerMayLeaveALoadThatOthersWaitFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var loads atomic.Int32
+		c := &cache[string]{timeout: time.Minute, load: func(ctx context.Context) (*entry[string], error) {
+			loads.Add(1)
+			if err := sleep(ctx, 10*time.Second); err != nil {
+				return nil, err
+			}
+			return &entry[string]{value: "v", renew: time.Now().Add(time.Hour), expires: time.Now().Add(time.Hour)}, nil
+		}}
+		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var first, second error
+		var both sync.WaitGroup
+		both.Go(func() { _, first = c.get(impatient) })
+		both.Go(func() { _, second = c.get(t.Context()) })
+		both.Wait()
+		if !errors.Is(first, context.DeadlineExceeded) || second != nil || loads.Load() != 1 {
+			t.Errorf("first %v, second %v, %d loads", first, second, loads.Load())
+		}
+	})
+}
+
+func TestAnOldTokenIsNotDroppedTwice(t *testing.T) {
+	c := &cache[string]{}
+	old, fresh := &entry[string]{}, &entry[string]{}
+	c.current = fresh
+	c.drop(old)
+	if c.current != fresh {
+		t.Error("the new token was dropped for the old one's fault")
+	}
+}
