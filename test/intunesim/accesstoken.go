@@ -45,8 +45,11 @@ func (a accessClaims) GetExpirationTime() (*jwt.NumericDate, error) {
 
 func (d *directory) issuer() string { return "https://sts.windows.net/" + d.tenantID + "/" }
 
-// mint makes an access token for resource.
-func (d *directory) mint(c *call, resource, how string, settings Tokens) (string, error) {
+// mint makes an access token for resource and says which settings it follows.
+func (d *directory) mint(c *call, resource, how string) (string, Tokens, error) {
+	d.mu.RLock()
+	settings := d.tokens
+	d.mu.RUnlock()
 	roles := settings.GraphRoles
 	if d.isIntune(resource) {
 		roles = settings.IntuneRoles
@@ -69,7 +72,8 @@ func (d *directory) mint(c *call, resource, how string, settings Tokens) (string
 		Version:   "1.0",
 	})
 	token.Header["kid"] = d.keyID
-	return token.SignedString(d.signingKey)
+	signed, err := token.SignedString(d.signingKey)
+	return signed, settings, err
 }
 
 // What is wrong with a bearer token. Services turn errMissingRole into 403 and
@@ -91,7 +95,12 @@ func (d *directory) authorize(c *call, audience func(string) bool, role string) 
 	}
 	var claims accessClaims
 	_, err := jwt.ParseWithClaims(raw, &claims,
-		func(*jwt.Token) (any, error) { return &d.signingKey.PublicKey, nil },
+		func(t *jwt.Token) (any, error) {
+			if t.Header["kid"] != d.keyID {
+				return nil, errBadToken
+			}
+			return &d.signingKey.PublicKey, nil
+		},
 		jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(d.issuer()),
 		jwt.WithExpirationRequired(), jwt.WithTimeFunc(func() time.Time { return c.now }))
 	switch {

@@ -55,6 +55,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.control.ServeHTTP(w, r)
 		return
 	}
+	s.running.Add(1)
+	defer s.running.Done()
 	operation, handle := s.route(r)
 	c := &call{Request: r, base: s.hosts.base(r), now: s.Now()}
 	// Reading all of the body first also lets net/http notice a client that
@@ -90,7 +92,13 @@ func (s *Server) answer(c *call, operation Operation, handle func(*call) answer)
 	if fault.After {
 		a = handle(c)
 	}
-	if !wait(c.Context(), s.delay+fault.Delay, fault.Hold) || fault.Drop {
+	if !wait(c.Context(), s.delay+fault.Delay, fault.Hold) {
+		if fault.Gone != nil {
+			fault.Gone()
+		}
+		return answer{}
+	}
+	if fault.Drop {
 		return answer{}
 	}
 	switch {
@@ -110,7 +118,7 @@ func (s *Server) reply(w http.ResponseWriter, c *call, entry *Request, a answer)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
-	h.Set("Date", c.now.UTC().Format(http.TimeFormat))
+	h.Set("Date", s.Now().UTC().Format(http.TimeFormat))
 	h.Set("request-id", uuid.NewString())
 	if id := c.Header.Get("client-request-id"); id != "" {
 		h.Set("client-request-id", id)

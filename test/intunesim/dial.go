@@ -53,10 +53,10 @@ func (c *Control) NewChallenge(ch Challenge) (string, error) {
 	return out.Challenge, err
 }
 
-// AddFault queues a fault. Its Reached and Hold cannot be used here.
+// AddFault queues a fault. Its Reached, Hold and Gone cannot be used here.
 func (c *Control) AddFault(f Fault) error {
-	if f.Reached != nil || f.Hold != nil {
-		return errors.New("Reached and Hold work in the simulator's own process only")
+	if f.Reached != nil || f.Hold != nil || f.Gone != nil {
+		return errors.New("a fault's Reached, Hold and Gone work in the simulator's own process only")
 	}
 	return c.do(http.MethodPost, "faults", f, nil)
 }

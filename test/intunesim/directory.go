@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -48,10 +49,16 @@ const (
 	GraphRole  = "Application.Read.All"
 )
 
+// tokenKey signs the access tokens of every simulator in the process, since
+// making an RSA key takes long; the key id tells their tokens apart.
+var tokenKey = sync.OnceValues(func() (*rsa.PrivateKey, error) {
+	return rsa.GenerateKey(rand.Reader, 2048)
+})
+
 func newDirectory(o Options, h hosts) (*directory, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := tokenKey()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making the key of access tokens: %w", err)
 	}
 	d := &directory{
 		tenant: o.Tenant, tenantID: o.Tenant, clientID: o.ClientID, hosts: h,

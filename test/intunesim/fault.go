@@ -48,9 +48,11 @@ type Fault struct {
 	After bool
 
 	// Reached, for tests in the same process, is called when a call meets the
-	// fault. Hold keeps the call back until the channel is closed.
+	// fault. Hold keeps the call back until the channel is closed. Gone is called
+	// when the client hangs up during Delay or Hold.
 	Reached func()
 	Hold    <-chan struct{}
+	Gone    func()
 }
 
 // faultJSON is Fault on the wire, as POST /_sim/faults takes it.

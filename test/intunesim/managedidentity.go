@@ -2,7 +2,9 @@ package intunesim
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // managedIdentity plays the metadata service of an Azure machine, whose
@@ -31,5 +33,18 @@ func (s *Server) managedIdentity(c *call) answer {
 	if !s.entra.isGraph(resource) && !s.entra.isIntune(resource) {
 		return refuse("AADSTS500011: The resource principal named " + resource + " was not found in the tenant.")
 	}
-	return s.entra.grant(c, resource, "2")
+	access, settings, err := s.entra.mint(c, resource, "2")
+	if err != nil {
+		return aadsts(c, 90033, "A transient error has occurred. Please try again.")
+	}
+	// Unlike Entra ID, the metadata service spells numbers as strings.
+	return jsonAnswer(http.StatusOK, map[string]string{
+		"access_token": access,
+		"client_id":    s.entra.clientID,
+		"expires_in":   strconv.Itoa(int(settings.Lifetime / time.Second)),
+		"expires_on":   strconv.FormatInt(c.now.Add(settings.Lifetime).Unix(), 10),
+		"not_before":   strconv.FormatInt(c.now.Unix(), 10),
+		"resource":     resource,
+		"token_type":   "Bearer",
+	})
 }

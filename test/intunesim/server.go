@@ -71,7 +71,7 @@ type Server struct {
 	control http.Handler
 	http    *http.Server
 	client  *http.Client
-	stopped sync.WaitGroup
+	running sync.WaitGroup // the listener and its calls
 }
 
 // Start listens, serves in the background and returns when calls are accepted.
@@ -96,7 +96,7 @@ func Start(o Options) (*Server, error) {
 	if err := s.prepare(o, listener.Addr().(*net.TCPAddr)); err != nil {
 		return nil, errors.Join(err, listener.Close(), s.removeTemp())
 	}
-	s.stopped.Go(func() {
+	s.running.Go(func() {
 		// Serve ends with ErrServerClosed and nothing else of interest.
 		_ = s.http.ServeTLS(listener, "", "")
 	})
@@ -176,11 +176,11 @@ func (s *Server) RootFile() string { return filepath.Join(s.rootDir, rootCertFil
 // HTTPClient returns a client that trusts the simulator. It is always the same one.
 func (s *Server) HTTPClient() *http.Client { return s.client }
 
-// Close cuts all connections and stops. What the simulator has recorded can
-// still be read.
+// Close cuts all connections and stops when no call is under way any more. What
+// the simulator has recorded can still be read.
 func (s *Server) Close() error {
 	err := s.http.Close()
-	s.stopped.Wait()
+	s.running.Wait()
 	s.client.CloseIdleConnections()
 	return errors.Join(err, s.removeTemp())
 }

@@ -135,10 +135,7 @@ func (d *directory) isOurs(origin string) bool {
 
 // grant is the answer that carries a token.
 func (d *directory) grant(c *call, resource, how string) answer {
-	d.mu.RLock()
-	settings := d.tokens
-	d.mu.RUnlock()
-	access, err := d.mint(c, resource, how, settings)
+	access, settings, err := d.mint(c, resource, how)
 	if err != nil {
 		return aadsts(c, 90033, "A transient error has occurred. Please try again.")
 	}
