@@ -46,6 +46,18 @@ func (s *settings) setTimes(conf *intune.Config) (err error) {
 	return err
 }
 
+// limiter returns what bounds the requests at Intune.
+func (s *settings) limiter() (*limiter, error) {
+	n := defaultMaxConcurrent
+	if s.MaxConcurrent != nil {
+		n = *s.MaxConcurrent
+	}
+	if n < 1 || n > maxEnrolments {
+		return nil, keyError("maxConcurrent", "%d is not between 1 and %d", n, maxEnrolments)
+	}
+	return newLimiter(n), nil
+}
+
 // setNetwork sets the way to Microsoft.
 func (s *settings) setNetwork(conf *intune.Config) (err error) {
 	if err := s.Endpoints.check(); err != nil {

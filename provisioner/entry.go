@@ -33,6 +33,7 @@ type entry struct {
 	client  intuneClient
 	profile *profile.Profile
 	timeout time.Duration // budget of one enrolment
+	limiter *limiter
 
 	instance *instance
 	log      *slog.Logger
@@ -63,6 +64,10 @@ func newEntry(r *rawEntry, issuer *x509.Certificate, log *slog.Logger, version s
 	if err != nil {
 		return nil, r.under(err)
 	}
+	limiter, err := s.limiter()
+	if err != nil {
+		return nil, r.under(err)
+	}
 	log = log.With("provisioner", r.name)
 	conf.Logger = log
 	conf.CallerInfo = "step-ca-intune " + version
@@ -83,6 +88,7 @@ func newEntry(r *rawEntry, issuer *x509.Certificate, log *slog.Logger, version s
 		client:  client,
 		profile: limits,
 		timeout: conf.Timeout,
+		limiter: limiter,
 		log:     log,
 	}, nil
 }

@@ -24,6 +24,7 @@ type instance struct {
 	entries    map[string]*entry // by name
 	enrolments *enrolments
 	issued     *issuedCertificates
+	refusals   *refusals
 	work       *work
 	log        *slog.Logger
 
@@ -37,6 +38,7 @@ func newInstance(a *authority.Authority, log *slog.Logger) *instance {
 		entries:    map[string]*entry{},
 		enrolments: newEnrolments(maxEnrolments),
 		issued:     newIssuedCertificates(maxIssued, time.Now),
+		refusals:   newRefusals(time.Now),
 		work:       newWork(),
 		log:        log,
 		onStart:    func() {},

@@ -33,6 +33,9 @@ type settings struct {
 	// Retries is how often a call is repeated after a passing fault, within Timeout.
 	// 0: never. Default: 2.
 	Retries *int `json:"retries"`
+	// MaxConcurrent is how many requests of this provisioner are at Intune at once; more
+	// wait within Timeout. Default: 256.
+	MaxConcurrent *int `json:"maxConcurrent"`
 	// CAID names this CA to Intune, which sends revocation requests to it: the value of
 	// caConfiguration and certificateAuthority. Default: the issuing CA's distinguished name.
 	CAID string `json:"caID"`
@@ -84,6 +87,7 @@ type tlsSettings struct {
 const (
 	defaultTimeout = 10 * time.Second
 	// maxTimeout leaves step-ca two of its 15 seconds to store, encrypt and answer.
-	maxTimeout     = 13 * time.Second
-	defaultRetries = 2
+	maxTimeout           = 13 * time.Second
+	defaultRetries       = 2
+	defaultMaxConcurrent = 256
 )

@@ -97,6 +97,11 @@ func (p *entry) reportSuccess(e *enrolment, cert *x509.Certificate) error {
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(e.ctx), e.deadline)
 	defer cancel()
+	release, err := p.limiter.notification(ctx)
+	if err != nil {
+		return &unreportedError{err}
+	}
+	defer release()
 	begin := time.Now()
 	receipt, err := p.client.SendSuccessNotification(ctx, e.transactionID, e.csr, intune.Issued{
 		Certificate:          cert,

@@ -111,8 +111,19 @@ func (p *entry) approve(e *enrolment) (o outcome, err error) {
 // be issued. An approval that comes too late is one all the same: what follows refuses to
 // sign and tells Intune so.
 func (p *entry) ask(ctx context.Context, e *enrolment) error {
+	if err := p.instance.refusals.recall(e.key); err != nil {
+		return err
+	}
+	release, err := p.limiter.validation(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	begin := time.Now()
 	receipt, err := p.client.ValidateRequest(ctx, e.transactionID, e.csr)
+	if errors.Is(err, intune.ErrRefused) {
+		p.instance.refusals.remember(e.key, err)
+	}
 	e.update(func(r *result) {
 		r.validation = call{receipt: receipt, took: time.Since(begin)}
 		r.approved = err == nil

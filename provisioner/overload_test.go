@@ -1,0 +1,86 @@
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestGarbageLeavesPlacesForNotifications(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(4)
+		for range 3 {
+			if _, err := l.validation(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		begin := time.Now()
+		if _, err := l.validation(ctx); !errors.Is(err, errBusy) {
+			t.Errorf("the fourth validation: %v", err)
+		}
+		if waited := time.Since(begin); waited != 10*time.Second {
+			t.Errorf("it waited for %s", waited)
+		}
+		release, err := l.notification(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+	})
+}
+
+func TestAPlaceIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1)
+		release, err := l.validation(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan error)
+		go func() {
+			_, err := l.validation(t.Context())
+			got <- err
+		}()
+		synctest.Wait()
+		release()
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestARefusalIsRememberedForThirtySeconds(t *testing.T) {
+	now := time.Unix(0, 0)
+	r := newRefusals(func() time.Time { return now })
+	k, reason := keyOf("intune", []byte("csr")), errors.New("ChallengeExpired")
+	if err := r.recall(k); err != nil {
+		t.Errorf("before any refusal: %v", err)
+	}
+	r.remember(k, reason)
+	now = now.Add(refusedFor)
+	if err := r.recall(k); !errors.Is(err, reason) {
+		t.Errorf("after 30 s: %v", err)
+	}
+	if err := r.recall(keyOf("other", []byte("csr"))); err != nil {
+		t.Errorf("at another provisioner: %v", err)
+	}
+	now = now.Add(time.Nanosecond)
+	if err := r.recall(k); err != nil {
+		t.Errorf("later: %v", err)
+	}
+}
+
+func TestRefusalsAreBounded(t *testing.T) {
+	now := time.Unix(0, 0)
+	r := newRefusals(func() time.Time { return now })
+	for i := range maxRefusals + 10 {
+		r.remember(keyOf("intune", []byte{byte(i), byte(i >> 8), byte(i >> 16)}), errors.New("no"))
+	}
+	if n := len(r.byKey); n > maxRefusals {
+		t.Errorf("%d are remembered", n)
+	}
+}
