@@ -35,7 +35,7 @@ func (r *Request) Check(template *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	if !r.PublicKey.Equal(template.PublicKey) {
+	if !r.publicKey.Equal(template.PublicKey) {
 		return errors.New("the key is not the request's")
 	}
 	if !bytes.Equal(e.subject, r.RawSubject) {
@@ -78,7 +78,7 @@ func (r *Request) checkUsages(e *effective) error {
 	if e.keyUsage == 0 {
 		return errors.New("no key usage")
 	}
-	if extra := e.keyUsage &^ r.KeyUsage; extra != 0 {
+	if extra := e.keyUsage &^ r.keyUsage; extra != 0 {
 		return fmt.Errorf("key usage %s is not in the request or profile", keyUsageNames(extra))
 	}
 	if len(e.usages) == 0 {

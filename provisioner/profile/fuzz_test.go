@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	stdasn1 "encoding/asn1"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,9 +14,7 @@ func FuzzRead(f *testing.F) {
 	for _, d := range seeds(f) {
 		f.Add(d.der(f))
 	}
-	if recorded, err := os.ReadFile(filepath.Join("..", "..", "intune", "testdata", "csr.b64")); err == nil {
-		f.Add(fromBase64(f, strings.TrimSpace(string(recorded))))
-	}
+	f.Add(recordedRequest(f))
 	profiles := []*Profile{
 		mustProfile(f, Settings{}),
 		mustProfile(f, Settings{SIDFromSAN: true, RequestedValidity: true, UnknownSANs: "refuse"}),
@@ -29,7 +25,7 @@ func FuzzRead(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if !bytes.Contains(der, r.RawSubject) || r.KeyUsage == 0 || r.KeyUsage&^deviceKeyUsage != 0 || len(r.usages) == 0 {
+			if !bytes.Contains(der, r.RawSubject) || r.keyUsage == 0 || r.keyUsage&^deviceKeyUsage != 0 || len(r.usages) == 0 {
 				t.Errorf("%+v", r)
 			}
 			for _, san := range r.SANs {
@@ -110,7 +106,7 @@ func FuzzIssue(f *testing.F) {
 		if err != nil {
 			return
 		}
-		copied.KeyUsage, copied.ExtKeyUsage = r.KeyUsage, template.ExtKeyUsage
+		copied.KeyUsage, copied.ExtKeyUsage = r.keyUsage, template.ExtKeyUsage
 		if r.Check(copied) == nil {
 			judge(t, s, der, ca().sign(t, copied))
 		}

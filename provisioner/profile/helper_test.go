@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,6 +13,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -337,13 +339,18 @@ func extensionOf(c *x509.Certificate, oid stdasn1.ObjectIdentifier) *pkix.Extens
 	return findExtension(c.Extensions, oid)
 }
 
-func fromBase64(t testing.TB, s string) []byte {
+// recordedRequest is what Microsoft's library sent when its traffic was recorded.
+func recordedRequest(t testing.TB) []byte {
 	t.Helper()
-	data, err := base64.StdEncoding.DecodeString(s)
+	text, err := os.ReadFile(filepath.Join("..", "..", "intune", "testdata", "csr.b64"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bytes.TrimSpace(data)
+	der, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }
 
 // extensionElements takes a sequence in an extension apart, with encoding/asn1.

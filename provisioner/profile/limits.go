@@ -14,3 +14,7 @@ const (
 	maxUsages            = 32
 	maxKeyLength         = 8192 // bits; as crypto/tls
 )
+
+// minKeyLength is the shortest RSA key, in bits, that any profile accepts. NIST
+// SP 800-57 gives shorter ones a strength below 112 bits.
+const minKeyLength = 2048

@@ -29,10 +29,6 @@ import (
 	"slices"
 )
 
-// DefaultMinimumKeyLength is the shortest RSA key, in bits, that any profile
-// accepts. NIST SP 800-57 gives shorter ones no more than 80 bits of strength.
-const DefaultMinimumKeyLength = 2048
-
 // Settings is the wire form of the profile object in ca.json. The zero value
 // is a complete profile. [Settings.Profile] validates it.
 type Settings struct {
@@ -119,11 +115,11 @@ func (s Settings) Profile() (*Profile, error) {
 	}
 
 	if p.minimumKeyLength == 0 {
-		p.minimumKeyLength = DefaultMinimumKeyLength
+		p.minimumKeyLength = minKeyLength
 	}
-	if p.minimumKeyLength < DefaultMinimumKeyLength || p.minimumKeyLength > maxKeyLength {
+	if p.minimumKeyLength < minKeyLength || p.minimumKeyLength > maxKeyLength {
 		return nil, fmt.Errorf("minimumPublicKeyLength: %d is not within %d and %d",
-			p.minimumKeyLength, DefaultMinimumKeyLength, maxKeyLength)
+			p.minimumKeyLength, minKeyLength, maxKeyLength)
 	}
 	return p, nil
 }

@@ -37,21 +37,19 @@ type Request struct {
 	RawSubject []byte
 	// SANs holds the names that the certificate will carry, in order.
 	SANs []SAN
-	// KeyUsage is what the request asks for, or the default.
-	KeyUsage x509.KeyUsage
-	// PublicKey is the request's key.
-	PublicKey *rsa.PublicKey
 	// Dropped describes, for the log, names and extensions that the request
 	// asks for and the certificate will not have.
 	Dropped []string
 
-	profile  *Profile
-	usages   []usage
-	validity time.Duration // 0: none asked for, or not allowed to
-	sid      string
-	san      *pkix.Extension // nil without names
-	sidExt   *pkix.Extension // nil without SID
-	ignored  []pkix.Extension
+	profile   *Profile
+	publicKey *rsa.PublicKey
+	keyUsage  x509.KeyUsage // what the request asks for, or the default
+	usages    []usage       // likewise
+	validity  time.Duration // 0: none asked for, or not allowed to
+	sid       string
+	san       *pkix.Extension // nil without names
+	sidExt    *pkix.Extension // nil without SID
+	ignored   []pkix.Extension
 }
 
 // Read reads a PKCS #10 request in DER. An error is a [*RefusedError].
@@ -85,7 +83,7 @@ func (p *Profile) read(der []byte) (*Request, error) {
 	}
 	r := &Request{
 		RawSubject: c.subject,
-		KeyUsage:   defaultKeyUsage,
+		keyUsage:   defaultKeyUsage,
 		profile:    p,
 		usages:     p.defaultUsages,
 	}
@@ -93,7 +91,7 @@ func (p *Profile) read(der []byte) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.PublicKey, err = p.readKey(c.key); err != nil {
+	if r.publicKey, err = p.readKey(c.key); err != nil {
 		return nil, err
 	}
 	for _, extension := range c.extensions {
@@ -118,10 +116,10 @@ func (r *Request) readExtension(extension pkix.Extension) (err error) {
 	case extension.Id.Equal(oidSAN):
 		return r.readSANs(extension.Value)
 	case extension.Id.Equal(oidKeyUsage):
-		if r.KeyUsage, err = parseKeyUsage(extension.Value); err != nil {
+		if r.keyUsage, err = parseKeyUsage(extension.Value); err != nil {
 			return err
 		}
-		if denied := r.KeyUsage &^ deviceKeyUsage; denied != 0 {
+		if denied := r.keyUsage &^ deviceKeyUsage; denied != 0 {
 			return fmt.Errorf("key usage %s is not for devices", keyUsageNames(denied))
 		}
 		return nil

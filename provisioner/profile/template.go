@@ -41,7 +41,7 @@ func (r *Request) TemplateData() map[string]any {
 		"rawSubject":            base64.StdEncoding.EncodeToString(r.RawSubject),
 		"sans":                  sans,
 		"extensions":            extensions,
-		"keyUsage":              anys(keyUsageNames(r.KeyUsage)),
+		"keyUsage":              anys(keyUsageNames(r.keyUsage)),
 		"extKeyUsage":           anys(known),
 		"unknownExtKeyUsage":    anys(unknown),
 		"crlDistributionPoints": anys(r.profile.crlURLs),

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/x509"
 	stdasn1 "encoding/asn1"
+	"encoding/json"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -90,5 +92,39 @@ func TestEmptySubjectMakesTheNamesCritical(t *testing.T) {
 	}
 	if !bytes.Equal(issued.RawSubject, []byte{0x30, 0}) {
 		t.Errorf("subject %x", issued.RawSubject)
+	}
+}
+
+func TestRecordedRequestIsGranted(t *testing.T) {
+	r, err := mustProfile(t, Settings{SIDFromSAN: true, UnknownSANs: "refuse", RequestedValidity: true}).Read(recordedRequest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, san := range r.SANs {
+		names = append(names, san.Type+" "+san.Value)
+	}
+	want := []string{"userPrincipalName alice@contoso.example", "dns device-0001.contoso.example",
+		"email alice@contoso.example", "uri tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1001"}
+	if !slices.Equal(names, want) {
+		t.Errorf("names %q, want %q", names, want)
+	}
+	if r.sid != "S-1-5-21-1-2-3-1001" || r.keyUsage != defaultKeyUsage || !slices.Equal(r.usages, []usage{usageClientAuth, "1.3.6.1.4.1.311.20.2.2"}) || r.Dropped != nil {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestTemplateDataAreTheSameAfterAWebhook(t *testing.T) {
+	data := mustRead(t, Settings{SIDFromSAN: true, CRLDistributionPoints: []string{"http://a.example"}}, askedFor(t)).TemplateData()
+	wire, err := json.Marshal(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var received map[string]any
+	if err := json.Unmarshal(wire, &received); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(data, received) {
+		t.Errorf("sent %#v, received %#v", data, received)
 	}
 }
