@@ -2,7 +2,7 @@ package intunesim_test
 
 import (
 	"context"
-	"crypto"
+	"crypto/rsa"
 	"net/http"
 	"net/url"
 	"testing"
@@ -30,34 +30,38 @@ func (h hereInstead) RoundTrip(req *http.Request) (*http.Response, error) {
 	return h.sim.HTTPClient().Transport.RoundTrip(req)
 }
 
-func TestMSALGetsTokens(t *testing.T) {
-	sim := start(t, intunesim.Options{})
-	key := device.Keys(1)[0]
-	certificate := registered(t, key, time.Now().Add(time.Hour))
-	sim.SetCertificates(certificate)
-	if err := sim.SetFederations(intunesim.Federation{Issuer: "https://issuer.example", Subject: "ca", Key: key.Public()}); err != nil {
-		t.Fatal(err)
-	}
+// credentials are all that MSAL has, with one key.
+func credentials(t testing.TB, key *rsa.PrivateKey, certificate *x509.Certificate) map[string]confidential.Credential {
+	t.Helper()
 	secret, err := confidential.NewCredFromSecret(intunesim.DefaultSecret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certified, err := confidential.NewCredFromCert([]*x509.Certificate{certificate}, crypto.PrivateKey(key))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
+	certified, err := confidential.NewCredFromCert([]*x509.Certificate{certificate}, key)
+	check(t, err)
 	federated := confidential.NewCredFromAssertionCallback(func(context.Context, confidential.AssertionRequestOptions) (string, error) {
 		return jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 			"iss": "https://issuer.example", "sub": "ca", "aud": intunesim.FederationAudience, "exp": time.Now().Add(time.Hour).Unix(),
 		}).SignedString(key)
 	})
-	for name, credential := range map[string]confidential.Credential{"secret": secret, "certificate": certified, "federation": federated} {
+	return map[string]confidential.Credential{"secret": secret, "certificate": certified, "federation": federated}
+}
+
+func msal(t testing.TB, sim *intunesim.Server, credential confidential.Credential, discovery bool) confidential.Client {
+	t.Helper()
+	client, err := confidential.New(sim.URL()+"/"+intunesim.DefaultTenant, intunesim.DefaultClientID, credential,
+		confidential.WithInstanceDiscovery(discovery), confidential.WithHTTPClient(&http.Client{Transport: hereInstead{sim}}))
+	check(t, err)
+	return client
+}
+
+func TestMSALGetsTokens(t *testing.T) {
+	sim := start(t, intunesim.Options{})
+	key := device.Keys(1)[0]
+	certificate := registered(t, key, time.Now().Add(time.Hour))
+	sim.SetCertificates(certificate)
+	check(t, sim.SetFederations(intunesim.Federation{Issuer: "https://issuer.example", Subject: "ca", Key: key.Public()}))
+	for name, credential := range credentials(t, key, certificate) {
 		for _, discovery := range []bool{false, true} {
-			client, err := confidential.New(sim.URL()+"/"+intunesim.DefaultTenant, intunesim.DefaultClientID, credential,
-				confidential.WithInstanceDiscovery(discovery), confidential.WithHTTPClient(&http.Client{Transport: hereInstead{sim}}))
-			if err != nil {
-				t.Fatal(err)
-			}
+			client := msal(t, sim, credential, discovery)
 			for _, scope := range []string{"/.default", "//.default"} {
 				result, err := client.AcquireTokenByCredential(t.Context(), []string{sim.URL() + scope})
 				if err != nil {
