@@ -34,6 +34,9 @@ type Options struct {
 
 	// Edit may change anything in ca.json before it is written.
 	Edit func(config map[string]any)
+
+	// Flags are given to step-ca beside the configuration and the password.
+	Flags []string
 }
 
 // Authority is a CA's files in one folder, written by [NewCA].
@@ -45,6 +48,7 @@ type Authority struct {
 	Intermediate    *x509.Certificate
 
 	decrypter *issuer
+	flags     []string
 }
 
 // Password protects the intermediate's key.
@@ -53,7 +57,7 @@ const Password = "correct horse battery staple"
 // NewCA writes root, intermediate, password file and ca.json into dir, which it
 // makes when it is missing.
 func NewCA(dir string, o Options) (*Authority, error) {
-	a := &Authority{Dir: dir}
+	a := &Authority{Dir: dir, flags: o.Flags}
 	if err := a.create(o); err != nil {
 		return nil, fmt.Errorf("making a CA: %w", err)
 	}

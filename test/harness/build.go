@@ -23,6 +23,7 @@ var (
 	StepCAIntune = Program{name: "step-ca-intune", pkg: module + "/cmd/step-ca-intune"}
 	StepCA       = Program{name: "step-ca", pkg: "github.com/smallstep/certificates/cmd/step-ca"}
 	IntuneSim    = Program{name: "intunesim", pkg: module + "/test/cmd/intunesim"}
+	Demo         = Program{name: "demo", pkg: module + "/test/cmd/demo"}
 	SCEPClient   = Program{name: "scepclient", pkg: "github.com/micromdm/scep/v2/cmd/scepclient", folder: "test/tools"}
 )
 

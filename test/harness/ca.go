@@ -28,7 +28,8 @@ const startTimeout = 30 * time.Second
 // or with everything it printed when it does not. Variables in env come on top
 // of the caller's environment.
 func StartCA(ctx context.Context, binary string, a *Authority, env ...string) (*CA, error) {
-	p, err := Start(binary, []string{a.File("ca.json"), "--password-file", a.File("password")}, env)
+	args := append([]string{"--password-file", a.File("password")}, a.flags...)
+	p, err := Start(binary, append(args, a.File("ca.json")), env)
 	if err != nil {
 		return nil, err
 	}
