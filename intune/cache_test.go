@@ -168,6 +168,35 @@ func TestTheAddressIsLookedUpAgainAfterHalfAnHour(t *testing.T) {
 	})
 }
 
+func TestWhileGraphCannotBeAskedTheLastAddressServes(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		down := false
+		s.answer = func(op string, n int, _ *http.Request) (*http.Response, error) {
+			if op == "validateRequest" && n == 2 {
+				down = true
+				return answerWith(503, ""), nil
+			}
+			if op == "discovery" && down {
+				return answerWith(503, ""), nil
+			}
+			return nil, nil
+		}
+		if err := validateAtOnce(t, client, csr, 1)[0]; err != nil {
+			t.Errorf("Intune answers, and yet: %v", err)
+		}
+		// A refusal by Graph is no passing fault.
+		s.answer = always("discovery", 403, "")
+		time.Sleep(time.Hour)
+		if err := validateAtOnce(t, client, csr, 1)[0]; !errors.Is(err, ErrUnauthorized) {
+			t.Errorf("after a refusal: %v", err)
+		}
+	})
+}
+
 func TestAServiceThatAppearsLaterIsFound(t *testing.T) {
 	csr, _ := recordedCSR(t)
 	s := &stub{answer: firstTimes("discovery", 1, 200, `{"value":[]}`)}

@@ -57,9 +57,9 @@ func (c *Client) Check(ctx context.Context) []Step {
 	// Tokens for Graph name its resource without the closing slash.
 	r.token("Graph token", graph.value, strings.TrimSuffix(c.endpoints.Graph, "/"), graphResourceID)
 
-	where, err := c.location.fresh(ctx)
+	where, err := c.lookUpNow(ctx)
 	if r.passed("Graph look-up", "Graph lists Intune's endpoints", err) {
-		r.services(c, where.value)
+		r.services(c, *where)
 	} else {
 		r.skip("validation service", "revocation service", "service hosts")
 	}
@@ -72,11 +72,17 @@ func (c *Client) Check(ctx context.Context) []Step {
 		r.skip("Intune role")
 	}
 	if where != nil {
-		r.clock(where.value)
+		r.clock(*where)
 	} else {
 		r.skip("clock")
 	}
 	return r.steps
+}
+
+func (c *Client) lookUpNow(ctx context.Context) (*location, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return c.lookUp(ctx)
 }
 
 // report collects steps.

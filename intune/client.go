@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,10 +25,11 @@ type Client struct {
 	source  tokenSource
 	managed bool // source is a managed identity
 
-	graphToken  *cache[string]
-	intuneToken *cache[string]
-	location    *cache[location]
-	gates       gates
+	graphToken   *cache[string]
+	intuneToken  *cache[string]
+	location     *cache[location]
+	lastLocation atomic.Pointer[location]
+	gates        gates
 }
 
 // gates has one gate for each service that can answer 429 on its own.

@@ -70,10 +70,27 @@ func (c *Client) serviceURL(l location, service string) (*url.URL, error) {
 	return u, nil
 }
 
-// loadLocation asks Graph for the endpoints of Intune's service principal.
+// loadLocation looks the services up. When Graph cannot be asked just now, the
+// address that it told last is better than none: Intune may well be there.
+func (c *Client) loadLocation(ctx context.Context) (*entry[location], error) {
+	l, err := c.lookUp(ctx)
+	now := time.Now()
+	if err == nil {
+		c.lastLocation.Store(l)
+		return &entry[location]{value: *l, renew: now.Add(locationRenew), expires: now.Add(locationLife)}, nil
+	}
+	last := c.lastLocation.Load()
+	if last == nil || !errors.Is(err, ErrUnavailable) {
+		return nil, err
+	}
+	c.log.WarnContext(ctx, "using the last known address of Intune", "err", err)
+	return &entry[location]{value: *last, renew: now, expires: now.Add(renewalPause)}, nil
+}
+
+// lookUp asks Graph for the endpoints of Intune's service principal.
 //
 // https://learn.microsoft.com/en-us/mem/intune/protect/scep-libraries-apis
-func (c *Client) loadLocation(ctx context.Context) (*entry[location], error) {
+func (c *Client) lookUp(ctx context.Context) (*location, error) {
 	l := location{services: make(map[string]string)}
 	next := c.endpoints.Graph + "v1.0/servicePrincipals/appId=" + intuneAppID + "/endpoints"
 	for range maxPages {
@@ -89,8 +106,7 @@ func (c *Client) loadLocation(ctx context.Context) (*entry[location], error) {
 			l.date, l.asked = date, time.Now()
 		}
 		if more == "" {
-			now := time.Now()
-			return &entry[location]{value: l, renew: now.Add(locationRenew), expires: now.Add(locationLife)}, nil
+			return &l, nil
 		}
 		if !c.onGraph(more) {
 			return nil, &ServiceError{Kind: ErrUnavailable, Operation: "discovery", Description: "the next page is on another host"}

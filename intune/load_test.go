@@ -1,0 +1,266 @@
+package intune_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/step-ca-intune/step-ca-intune/intune"
+	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
+)
+
+func TestASteadyStateCostsOnePostEach(t *testing.T) {
+	sim := startSim(t, intunesim.Options{})
+	csr := newRequest(t, sim)
+	client := newClient(t, simConfig(sim))
+	if err := validate(t, client, csr); err != nil {
+		t.Fatal(err)
+	}
+	before := sim.Stats()
+	workers(t, 8, 1000, func(int) error { return validate(t, client, csr) })
+	after := sim.Stats()
+	for op, want := range map[intunesim.Operation]int64{
+		intunesim.OpValidate: 1000, intunesim.OpToken: 0, intunesim.OpDiscovery: 0, intunesim.OpOpenIDConfiguration: 0,
+	} {
+		if got := after.Calls[op] - before.Calls[op]; got != want {
+			t.Errorf("%d calls of %s, want %d", got, op, want)
+		}
+	}
+	if after.Connections > 8 {
+		t.Errorf("%d connections, want at most 8", after.Connections)
+	}
+}
+
+func TestFiveHundredFirstCallersAskForTwoTokensAndOneLookUp(t *testing.T) {
+	sim := startSim(t, intunesim.Options{})
+	csr := newRequest(t, sim)
+	client := newClient(t, simConfig(sim))
+	workers(t, 500, 500, func(int) error { return validate(t, client, csr) })
+	calls := sim.Stats().Calls
+	if calls[intunesim.OpToken] != 2 || calls[intunesim.OpDiscovery] != 1 || calls[intunesim.OpValidate] != 500 {
+		t.Errorf("calls %v", calls)
+	}
+}
+
+// workers lets n goroutines do total jobs.
+func workers(t *testing.T, n, total int, job func(int) error) {
+	t.Helper()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= total {
+					return
+				}
+				if err := job(i); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestHTTP1ConnectionsAreReused has servers in mind that do not speak HTTP/2.
+// There net/http may finish a dial that it began for a call which then got a
+// connection that came free, so that a few more than the workers are opened.
+func TestHTTP1ConnectionsAreReused(t *testing.T) {
+	sim := startSim(t, intunesim.Options{})
+	csr := newRequest(t, sim)
+	var opened atomic.Int64
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprint(w, `{"code":"Success","errorDescription":""}`)
+	}))
+	front.Config.ConnState = countNew(&opened)
+	front.StartTLS()
+	defer front.Close()
+	sim.SetServices([]intunesim.Service{{ProviderName: "ScepRequestValidationFEService", URI: front.URL + "/Scep"}}, 0)
+	cfg := simConfig(sim)
+	cfg.TLS.RootCAs.AddCert(front.Certificate())
+	client := newClient(t, cfg)
+	workers(t, 8, 1000, func(int) error { return validate(t, client, csr) })
+	if n := opened.Load(); n > 16 {
+		t.Errorf("%d connections", n)
+	} else {
+		t.Logf("%d connections", n)
+	}
+}
+
+func countNew(n *atomic.Int64) func(net.Conn, http.ConnState) {
+	return func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			n.Add(1)
+		}
+	}
+}
+
+// chaos is every fault, each with a chance of 5 % at every call.
+var chaos = []intunesim.Fault{
+	{Drop: true},
+	{Drop: true, After: true},
+	{Status: 500},
+	{Status: 502, Body: "<html>bad gateway</html>"},
+	{Status: 503, RetryAfter: time.Second},
+	{Status: 429, RetryAfter: time.Second},
+	{Status: 401},
+	{Status: 403},
+	{Status: 404},
+	{Status: 302, Header: map[string]string{"Location": "https://127.0.0.1:1/"}},
+	{Status: 204},
+	{Body: `{"code":"Success"}`},
+	{Body: `{"code":"Success","errorDescription":"`},
+	{Body: `<html>Success</html>`},
+	{Code: "NewCode"},
+	{Code: "ChallengeExpired"},
+	{Delay: 100 * time.Millisecond},
+}
+
+// onlyHTTP1 makes a cut connection hurt one call; with HTTP/2 it hurts all that
+// share it, and so many faults leave nothing that succeeds.
+func onlyHTTP1(cfg intune.Config) intune.Config {
+	return intune.WithTransport(cfg, &http.Transport{
+		TLSClientConfig: cfg.TLS, MaxConnsPerHost: 64, MaxIdleConnsPerHost: 64,
+	})
+}
+
+func TestUnderRandomFaultsNothingIsApprovedThatIntuneRefused(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		n, min int // calls at once, and how many of them succeed at least
+		change func(intune.Config) intune.Config
+	}{
+		{"2000 at once on shared connections", 2_000, 0, func(c intune.Config) intune.Config { return c }},
+		{"10000 at once", 10_000, 1_000, onlyHTTP1},
+	} {
+		runtime.GC()
+		goroutines, memory := runtime.NumGoroutine(), heap()
+		t.Run(test.name, func(t *testing.T) { raiseChaos(t, test.n, test.min, test.change) })
+		settle(t, goroutines, memory)
+	}
+}
+
+func raiseChaos(t *testing.T, n, least int, change func(intune.Config) intune.Config) {
+	sim := startSim(t, intunesim.Options{History: 10 * n})
+	genuine, forged := newRequest(t, sim), requestWith(t, "CN=device-1", "forged")
+	cfg := simConfig(sim)
+	cfg.Timeout = 10 * time.Second
+	client := newClient(t, change(cfg))
+	if err := validate(t, client, genuine); err != nil {
+		t.Fatal(err)
+	}
+	addChaos(t, sim)
+	errs := make([]error, n)
+	workers(t, n, n, func(i int) error {
+		csr := genuine
+		if i%4 == 0 {
+			csr = forged
+		}
+		_, errs[i] = client.ValidateRequest(t.Context(), fmt.Sprint("tx-", i), csr)
+		return nil
+	})
+	bySim := approvals(t, sim)
+	sim.ClearRequests() // what is left shall be ours
+	kinds := make(map[string]int)
+	for i, err := range errs {
+		kinds[kindOf(err)]++
+		if err == nil && (!bySim[fmt.Sprint("tx-", i)] || i%4 == 0) {
+			t.Errorf("tx-%d was approved by nobody", i)
+		}
+		if kindOf(err) == "other" {
+			t.Errorf("tx-%d: %v", i, err)
+		}
+	}
+	if kinds["approved"] < least {
+		t.Errorf("only %d were approved", kinds["approved"])
+	}
+	t.Logf("%v; calls %v", kinds, sim.Stats().Calls)
+}
+
+func addChaos(t *testing.T, sim *intunesim.Server) {
+	t.Helper()
+	for _, op := range []intunesim.Operation{intunesim.OpToken, intunesim.OpDiscovery, intunesim.OpValidate} {
+		for _, f := range chaos {
+			if op != intunesim.OpValidate && f.Code != "" {
+				continue // codes of Intune's
+			}
+			f.Operation, f.Probability = op, 0.05
+			if err := sim.AddFault(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func kindOf(err error) string {
+	for name, kind := range map[string]error{
+		"refused": intune.ErrRefused, "unauthorized": intune.ErrUnauthorized, "not found": intune.ErrServiceNotFound,
+	} {
+		if errors.Is(err, kind) {
+			return name
+		}
+	}
+	switch {
+	case err == nil:
+		return "approved"
+	case errors.Is(err, intune.ErrThrottled):
+		return "throttled"
+	case errors.Is(err, intune.ErrUnavailable):
+		return "unavailable"
+	}
+	return "other"
+}
+
+// approvals are the transactions that the simulator answered with Success.
+func approvals(t *testing.T, sim *intunesim.Server) map[string]bool {
+	t.Helper()
+	approved := make(map[string]bool)
+	for _, r := range sim.Requests() {
+		if r.Operation != intunesim.OpValidate || r.Status != 200 || !strings.Contains(r.Answer, `"Success"`) || !strings.Contains(r.Answer, "errorDescription") {
+			continue
+		}
+		var body struct {
+			Request struct{ TransactionID string } `json:"request"`
+		}
+		if err := json.Unmarshal([]byte(r.Body), &body); err != nil {
+			t.Fatal(err)
+		}
+		approved[body.Request.TransactionID] = true
+	}
+	return approved
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// settle waits until goroutines and memory are back where they began.
+func settle(t *testing.T, goroutines int, memory uint64) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		runtime.GC()
+		g, m := runtime.NumGoroutine(), heap()
+		if g <= goroutines+2 && m < memory+16<<20 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%d goroutines and %d kB, there were %d and %d", g, m>>10, goroutines, memory>>10)
+			return
+		}
+		runtime.Gosched()
+	}
+}
