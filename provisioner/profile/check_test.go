@@ -1,11 +1,14 @@
 package profile
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	stdasn1 "encoding/asn1"
+	"math/big"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,34 +237,55 @@ func TestTemplateWithoutApprovalFails(t *testing.T) {
 }
 
 func TestCheckIssuedSeesEveryDifference(t *testing.T) {
-	tests := map[string]func(*x509.Certificate){
-		"subject":            func(c *x509.Certificate) { c.RawSubject = name(t, rdn{cn("other")}) },
-		"names":              replace(oidSAN, concat(t, dnsName("Device.contoso.example"))),
-		"order of names":     replace(oidSAN, concat(t, dnsName("Device.contoso.example"), upn("alice@contoso.example"))),
-		"critical names":     func(c *x509.Certificate) { findExtension(c.ExtraExtensions, oidSAN).Critical = true },
-		"no names":           func(c *x509.Certificate) { without(c, oidSAN) },
-		"key usage":          func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature },
-		"no key usage":       func(c *x509.Certificate) { c.KeyUsage = 0 },
-		"extended key usage": func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} },
-		"CA":                 func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true },
-		"key":                func(c *x509.Certificate) { c.PublicKey = &generate(2048).PublicKey },
-		"begin":              func(c *x509.Certificate) { c.NotBefore = c.NotBefore.Add(-time.Hour) },
-		"end":                func(c *x509.Certificate) { c.NotAfter = c.NotAfter.Add(time.Second) },
-		"provisioner extension": func(c *x509.Certificate) {
-			without(c, stdasn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 37476, 9000, 64, 1})
-		},
+	raw := func(*x509.Certificate) {}
+	fields := func(c *x509.Certificate) {
+		without(c, oidSAN)
+		c.DNSNames, c.EmailAddresses = []string{"device.contoso.example"}, []string{"alice@contoso.example"}
 	}
-	for what, change := range tests {
-		t.Run(what, func(t *testing.T) {
+	tests := []struct {
+		name          string
+		begin, change func(*x509.Certificate)
+		reason        string
+	}{
+		{"serial number", raw, func(c *x509.Certificate) { c.SerialNumber = big.NewInt(43) }, "serial number"},
+		{"subject", raw, func(c *x509.Certificate) { c.RawSubject = name(t, rdn{cn("other")}) }, "subject is not"},
+		{"names", raw, replace(oidSAN, concat(t, dnsName("Device.contoso.example"))), "names are not those"},
+		{"order of names", raw, replace(oidSAN, concat(t, dnsName("Device.contoso.example"), upn("alice@contoso.example"))), "names are not those"},
+		{"case of a name", raw, func(c *x509.Certificate) {
+			e := findExtension(c.ExtraExtensions, oidSAN)
+			e.Value = bytes.Replace(e.Value, []byte("Device"), []byte("DEVICE"), 1)
+		}, "extension 2.5.29.17 is missing or changed"},
+		{"critical names", raw, func(c *x509.Certificate) { findExtension(c.ExtraExtensions, oidSAN).Critical = true }, "not as critical"},
+		{"no names", raw, func(c *x509.Certificate) { without(c, oidSAN) }, "names are not those"},
+		{"names in fields", fields, func(c *x509.Certificate) { c.DNSNames = []string{"other.example"} }, "names are not those"},
+		{"critical names in fields", fields, func(c *x509.Certificate) {
+			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: oidSAN, Critical: true,
+				Value: concat(t, dnsName("device.contoso.example"), emailName("alice@contoso.example"))})
+		}, "not as critical"},
+		{"key usage", raw, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }, "the key usage"},
+		{"no key usage", raw, func(c *x509.Certificate) { c.KeyUsage = 0 }, "the key usage"},
+		{"extended key usage", raw, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, "extended key usage"},
+		{"CA", raw, func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }, "of a CA"},
+		{"key", raw, func(c *x509.Certificate) { c.PublicKey = &generate(2048).PublicKey }, "key is not"},
+		{"begin", raw, func(c *x509.Certificate) { c.NotBefore = c.NotBefore.Add(-time.Second) }, "validity"},
+		{"end", raw, func(c *x509.Certificate) { c.NotAfter = c.NotAfter.Add(time.Second) }, "validity"},
+		{"provisioner extension", raw, func(c *x509.Certificate) { without(c, oidProvisioner) }, "64.1 is missing"},
+		{"critical provisioner extension", raw, func(c *x509.Certificate) { findExtension(c.ExtraExtensions, oidProvisioner).Critical = true }, "64.1 is missing or changed"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
 			_, template := defaultCertificate(t, Settings{}, askedFor(t))
+			template.SerialNumber = big.NewInt(42)
+			test.begin(template)
 			altered := *template
-			altered.ExtraExtensions = append([]pkix.Extension(nil), template.ExtraExtensions...)
-			change(&altered)
+			altered.ExtraExtensions = slices.Clone(template.ExtraExtensions)
+			test.change(&altered)
 			if err := CheckIssued(template, ca().sign(t, template)); err != nil {
 				t.Fatalf("without the change: %v", err)
 			}
-			if CheckIssued(template, ca().sign(t, &altered)) == nil {
-				t.Error("not seen")
+			err := CheckIssued(template, ca().sign(t, &altered))
+			if err == nil || !strings.Contains(err.Error(), test.reason) {
+				t.Errorf("%v, want an error with %q", err, test.reason)
 			}
 		})
 	}

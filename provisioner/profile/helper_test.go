@@ -280,6 +280,9 @@ func (c testCA) sign(t testing.TB, template *x509.Certificate) *x509.Certificate
 	return issued
 }
 
+// oidProvisioner is step-ca's own extension.
+var oidProvisioner = stdasn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 37476, 9000, 64, 1}
+
 // render does with a template what step-ca does between the webhook's answer
 // and signing, up to the enforcers.
 func render(t testing.TB, text string, data map[string]any, der []byte) (*x509.Certificate, error) {
@@ -308,7 +311,7 @@ func render(t testing.TB, text string, data map[string]any, der []byte) (*x509.C
 	template.NotBefore = time.Now().Add(-time.Minute)
 	template.NotAfter = template.NotBefore.Add(12 * time.Hour)
 	template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{
-		Id:    stdasn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 37476, 9000, 64, 1},
+		Id:    oidProvisioner,
 		Value: []byte("provisioner"),
 	})
 	return template, nil

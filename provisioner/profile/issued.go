@@ -19,7 +19,6 @@ func CheckIssued(template, issued *x509.Certificate) error {
 	}
 	got, err := readEffective(&x509.Certificate{
 		RawSubject:      issued.RawSubject,
-		IsCA:            issued.IsCA,
 		ExtraExtensions: issued.Extensions,
 	})
 	if err != nil {

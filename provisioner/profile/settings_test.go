@@ -31,6 +31,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		`{"crlDistributionPoints": ["http:///ca.crl"]}`:                  "names no host",
 		`{"issuingCertificateURL": [""]}`:                                "profile.issuingCertificateURL",
 		`{"issuingCertificateURL": ["http://user:pw@ca.example/a.crt"]}`: "profile.issuingCertificateURL",
+		`{"crlDistributionPoints": ["http://bücher.example/ca.crl"]}`:    "is no URL",
 		`{"issuingCertificateURL": ["http://ca.example/\u0000"]}`:        "profile.issuingCertificateURL",
 	}
 	for text, want := range tests {
