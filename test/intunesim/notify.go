@@ -26,13 +26,7 @@ func (s *Server) successNotification(c *call) answer {
 	if err != nil {
 		return intuneError(c, http.StatusBadRequest, err.Error())
 	}
-	if _, err := parseCSR(common.csr); err != nil {
-		return intuneResult(c, "CertificateRequestDecodingFailed", err.Error())
-	}
-	if refused := s.console.issued(common, certificate); refused != nil {
-		return intuneResult(c, refused.code, refused.description)
-	}
-	return intuneResult(c, "Success", "")
+	return notified(c, common, s.console.issued(common, certificate))
 }
 
 // failureNotification records that the CA could not issue.
@@ -54,13 +48,19 @@ func (s *Server) failureNotification(c *call) answer {
 	if err != nil || utf8.RuneCountInString(description) > 255 {
 		return intuneError(c, http.StatusBadRequest, "errorDescription must have 1 to 255 characters")
 	}
-	if _, err := parseCSR(common.csr); err != nil {
+	return notified(c, common, s.console.failed(common, hResult, description))
+}
+
+// notified is the answer to a notification. A request that belongs to no
+// transaction may be none at all.
+func notified(c *call, n common, refused *refusal) answer {
+	if refused == nil {
+		return intuneResult(c, "Success", "")
+	}
+	if _, err := parseCSR(n.csr); err != nil {
 		return intuneResult(c, "CertificateRequestDecodingFailed", err.Error())
 	}
-	if refused := s.console.failed(common, hResult, description); refused != nil {
-		return intuneResult(c, refused.code, refused.description)
-	}
-	return intuneResult(c, "Success", "")
+	return intuneResult(c, refused.code, refused.description)
 }
 
 // notification takes the envelope off a notification with the given fields

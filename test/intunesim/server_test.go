@@ -145,7 +145,7 @@ func TestADelayHoldsEveryAnswerBack(t *testing.T) {
 
 // Devices enrol by the thousand at once; the race detector watches.
 func TestManyCallsAtOnce(t *testing.T) {
-	calls := 1000
+	calls := 500
 	if testing.Short() {
 		calls = 100
 	}

@@ -129,10 +129,11 @@ func clientTrusting(root *x509.Certificate) *http.Client {
 	return &http.Client{
 		Timeout: time.Minute,
 		Transport: &http.Transport{
-			TLSClientConfig:     &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
-			ForceAttemptHTTP2:   true,
-			MaxIdleConnsPerHost: 64,
-			IdleConnTimeout:     time.Minute,
+			TLSClientConfig:   &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2: true,
+			// Without a limit, thousands of calls at once would dial for each of them.
+			MaxConnsPerHost: 16,
+			IdleConnTimeout: time.Minute,
 		},
 	}
 }
