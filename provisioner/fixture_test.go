@@ -195,8 +195,9 @@ func oneYear() object {
 // constructor is step-ca's hook for certificate authority services.
 type constructor func(ctx context.Context, o apiv1.Options, original apiv1.CertificateAuthorityServiceNewFunc) (apiv1.CertificateAuthorityService, error)
 
-// plant puts a constructor in front of softcas's until the test ends.
-func plant(t testing.TB, c constructor) {
+// plant puts a constructor in front of softcas's until the test ends, or until the function
+// that it returns is called.
+func plant(t testing.TB, c constructor) (restore func()) {
 	t.Helper()
 	original, ok := apiv1.LoadCertificateAuthorityServiceNewFunc(apiv1.SoftCAS)
 	if !ok {
@@ -205,7 +206,9 @@ func plant(t testing.TB, c constructor) {
 	apiv1.Register(apiv1.SoftCAS, func(ctx context.Context, o apiv1.Options) (apiv1.CertificateAuthorityService, error) {
 		return c(ctx, o, original)
 	})
-	t.Cleanup(func() { apiv1.Register(apiv1.SoftCAS, original) })
+	restore = sync.OnceFunc(func() { apiv1.Register(apiv1.SoftCAS, original) })
+	t.Cleanup(restore)
+	return restore
 }
 
 // plantInto runs f with the authority under construction.

@@ -142,7 +142,7 @@ type running struct {
 func constructPlugin(t testing.TB, p *Plugin, file string, client intuneClient) (*running, error) {
 	t.Helper()
 	r := &running{log: new(syncBuffer)}
-	plant(t, func(ctx context.Context, o apiv1.Options, original apiv1.CertificateAuthorityServiceNewFunc) (apiv1.CertificateAuthorityService, error) {
+	restore := plant(t, func(ctx context.Context, o apiv1.Options, original apiv1.CertificateAuthorityServiceNewFunc) (apiv1.CertificateAuthorityService, error) {
 		s, err := p.construct(ctx, o, apiv1.SoftCAS, original)
 		if err != nil {
 			return nil, err
@@ -155,6 +155,7 @@ func constructPlugin(t testing.TB, p *Plugin, file string, client intuneClient) 
 		}
 		return s, nil
 	})
+	defer restore()
 	var err error
 	r.authority, err = newAuthority(t, file)
 	return r, err
