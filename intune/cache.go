@@ -13,10 +13,11 @@ type cache[T any] struct {
 	load    func(context.Context) (*entry[T], error)
 	timeout time.Duration // of one load
 
-	mu      sync.Mutex
-	current *entry[T]
-	running *flight[T]
-	quiet   time.Time // no early renewal before this
+	mu       sync.Mutex
+	current  *entry[T]
+	running  *flight[T]
+	doubtful bool      // current may be bad: get a new one before it is used, if that is quick
+	quiet    time.Time // no early renewal before this
 }
 
 // entry is a value with its times: from renew on a new one is fetched in the
@@ -32,8 +33,13 @@ type flight[T any] struct {
 	err   error
 }
 
-// renewalPause is the time between attempts at an early renewal.
-const renewalPause = 30 * time.Second
+const (
+	// renewalPause is the time between attempts at an early renewal.
+	renewalPause = 30 * time.Second
+	// doubtWait is how long a caller waits for the successor of a value that
+	// may be bad.
+	doubtWait = time.Second
+)
 
 // get returns the value, loading it when there is none that is still good.
 func (c *cache[T]) get(ctx context.Context) (*entry[T], error) {
@@ -43,13 +49,17 @@ func (c *cache[T]) get(ctx context.Context) (*entry[T], error) {
 	if good != nil && !now.Before(good.expires) {
 		good = nil
 	}
-	due := good == nil || !now.Before(good.renew) && !now.Before(c.quiet)
+	doubtful := good != nil && c.doubtful
+	due := good == nil || doubtful || !now.Before(good.renew) && !now.Before(c.quiet)
 	if due && c.running == nil {
 		c.start(ctx)
 	}
 	f := c.running
 	c.mu.Unlock()
-	if good != nil {
+	switch {
+	case doubtful:
+		return f.waitOr(ctx, good)
+	case good != nil:
 		return good, nil
 	}
 	return f.wait(ctx)
@@ -67,12 +77,33 @@ func (c *cache[T]) fresh(ctx context.Context) (*entry[T], error) {
 	return f.wait(ctx)
 }
 
+// after returns a successor of old, which was refused. Others go on using old
+// until there is one.
+func (c *cache[T]) after(ctx context.Context, old *entry[T]) (*entry[T], error) {
+	c.mu.Lock()
+	replaced := c.current != nil && c.current != old
+	c.mu.Unlock()
+	if old == nil || replaced {
+		return c.get(ctx)
+	}
+	return c.fresh(ctx)
+}
+
 // drop forgets e, which proved bad, unless it has been replaced already.
 func (c *cache[T]) drop(e *entry[T]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current == e {
 		c.current = nil
+	}
+}
+
+// doubt makes callers look for a successor of e, which may be bad or not.
+func (c *cache[T]) doubt(e *entry[T]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == e {
+		c.doubtful = true
 	}
 }
 
@@ -91,6 +122,7 @@ func (c *cache[T]) start(ctx context.Context) {
 		} else {
 			c.quiet = time.Now().Add(renewalPause)
 		}
+		c.doubtful = false
 		c.running = nil
 		c.mu.Unlock()
 		close(f.done)
@@ -104,4 +136,14 @@ func (f *flight[T]) wait(ctx context.Context) (*entry[T], error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// waitOr returns old when the load fails or takes long.
+func (f *flight[T]) waitOr(ctx context.Context, old *entry[T]) (*entry[T], error) {
+	ctx, cancel := context.WithTimeout(ctx, doubtWait)
+	defer cancel()
+	if e, err := f.wait(ctx); err == nil {
+		return e, nil
+	}
+	return old, nil
 }

@@ -232,12 +232,48 @@ func TestACallerMayLeaveALoadThatOthersWaitFor(t *testing.T) {
 	})
 }
 
-func TestAnOldTokenIsNotDroppedTwice(t *testing.T) {
-	c := &cache[string]{}
-	old, fresh := &entry[string]{}, &entry[string]{}
-	c.current = fresh
-	c.drop(old)
-	if c.current != fresh {
-		t.Error("the new token was dropped for the old one's fault")
+func TestAValueThatWasReplacedIsNotReplacedAgain(t *testing.T) {
+	old := &entry[string]{value: "old"}
+	fresh := &entry[string]{value: "fresh", renew: time.Now().Add(time.Hour), expires: time.Now().Add(time.Hour)}
+	c := &cache[string]{current: fresh}
+	if got, err := c.after(t.Context(), old); got != fresh || err != nil {
+		t.Errorf("got %v, %v", got, err)
 	}
+	if c.drop(old); c.current != fresh {
+		t.Error("the new value was dropped for the old one's fault")
+	}
+}
+
+func TestOneRefusedTokenHoldsUpNobodyElse(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		s.answer = func(op string, n int, r *http.Request) (*http.Response, error) {
+			switch {
+			case op == "validateRequest" && n == 2:
+				return answerWith(401, ""), nil
+			case op == "token":
+				return nil, sleep(r.Context(), 3*time.Second)
+			}
+			return nil, nil
+		}
+		var refused error
+		var one sync.WaitGroup
+		one.Go(func() { refused = validateAtOnce(t, client, csr, 1)[0] })
+		synctest.Wait()
+		begin := time.Now()
+		for _, err := range validateAtOnce(t, client, csr, 10) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("the others waited %s", waited)
+		}
+		if one.Wait(); refused != nil {
+			t.Error(refused)
+		}
+	})
 }

@@ -32,13 +32,13 @@ func (c *Client) call(ctx context.Context, op operation, transaction string, mes
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
-	dropped := false
+	var refused *entry[string] // token
 	err = c.retry(ctx, op.name, transaction, c.gates.of(op.service), func(ctx context.Context) outcome {
 		address, where, err := c.locate(ctx, op.service)
 		if err != nil {
 			return outcome{unsent: shareError(err, op, transaction)}
 		}
-		t, err := c.intuneToken.get(ctx)
+		t, err := c.intuneToken.after(ctx, refused)
 		if err != nil {
 			return outcome{unsent: shareError(err, op, transaction)}
 		}
@@ -58,9 +58,10 @@ func (c *Client) call(ctx context.Context, op operation, transaction string, mes
 				o.err.Description = redact(o.err.Description, t.value)
 			}
 		case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
-			c.intuneToken.drop(t)
-			if !dropped {
-				dropped, o.verdict = true, renewed
+			// A token from before the grant lacks the permission for the
+			// whole of its life: once, a new one is tried.
+			if refused == nil {
+				refused, o.verdict = t, renewed
 			}
 			o.err.Kind = ErrUnauthorized
 			o.err.Advice = "Grant the application the permission scep_challenge_provider of the Microsoft Intune API, with admin consent."
@@ -69,7 +70,7 @@ func (c *Client) call(ctx context.Context, op operation, transaction string, mes
 			c.location.drop(where)
 			o.verdict = passing
 		case r.status >= 500, r.err != nil && ctx.Err() == nil:
-			c.location.drop(where)
+			c.location.doubt(where)
 		}
 		return o
 	})

@@ -153,8 +153,17 @@ var failureCases = []failureCase{
 		strings.ReplaceAll(openIDConfiguration("https://login.microsoftonline.com/", stubTenant),
 			`"token_endpoint":"https://login.microsoftonline.com/`, `"token_endpoint":"https://evil.example/`)),
 		retries: 2, kind: ErrUnavailable},
+	{name: "Entra ID hangs once", answer: func(op string, n int, r *http.Request) (*http.Response, error) {
+		if op != "token" || n > 1 {
+			return nil, nil
+		}
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}, retries: 2, calls: 1, tokens: 3, lookups: 1, elapsed: defaultTimeout/3 + 500*time.Millisecond},
+	{name: "Entra ID hangs without retries", answer: hangs("token"),
+		tokens: 1, elapsed: 10 * time.Second, kind: ErrUnavailable},
 	{name: "Entra ID hangs", answer: hangs("token"),
-		retries: 2, tokens: 1, elapsed: 10 * time.Second, kind: ErrUnavailable},
+		retries: 2, tokens: 3, elapsed: 10 * time.Second, kind: ErrUnavailable},
 
 	{name: "Graph answers 403 always", answer: always("discovery", 403, `{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges"}}`),
 		retries: 2, tokens: 2, lookups: 2, kind: ErrUnauthorized, status: 403},
@@ -171,7 +180,7 @@ var failureCases = []failureCase{
 	{name: "Graph lists a foreign host", answer: always("discovery", 200, servicesAt("https://evilmanage.microsoft.com")),
 		retries: 2, tokens: 1, lookups: 1, kind: ErrServiceNotFound},
 	{name: "Graph hangs", answer: hangs("discovery"),
-		retries: 2, tokens: 1, lookups: 1, elapsed: 10 * time.Second, kind: ErrUnavailable},
+		retries: 2, tokens: 1, lookups: 3, elapsed: 10 * time.Second, kind: ErrUnavailable},
 }
 
 func TestWhatAFaultCosts(t *testing.T) {

@@ -150,24 +150,24 @@ func (c *Client) onGraph(address string) bool {
 
 // askGraph returns one page and the time by Graph's clock.
 func (c *Client) askGraph(ctx context.Context, address string) (body []byte, date time.Time, err error) {
-	dropped := false
+	var refused *entry[string] // token
 	err = c.retry(ctx, "discovery", "", &c.gates.graph, func(ctx context.Context) outcome {
-		t, err := c.graphToken.get(ctx)
+		t, err := c.graphToken.after(ctx, refused)
 		if err != nil {
 			return outcome{unsent: err}
 		}
-		r := c.send(ctx, request{method: http.MethodGet, url: address, token: t.value, limit: maxGraphBody})
+		share, cancel := c.shareOf(ctx)
+		defer cancel()
+		r := c.send(share, request{method: http.MethodGet, url: address, token: t.value, limit: maxGraphBody})
 		o := r.outcome(ctx)
 		switch {
 		case r.status == http.StatusOK && r.err == nil:
 			body = r.body
 			date, _ = http.ParseTime(r.header.Get("Date"))
 		case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
-			// A token from before the grant lacks the permission for the
-			// whole of its life.
-			c.graphToken.drop(t)
-			if !dropped {
-				dropped, o.verdict = true, renewed
+			// As with Intune's token in call.
+			if refused == nil {
+				refused, o.verdict = t, renewed
 			}
 			o.err.Kind = ErrUnauthorized
 			o.err.Advice = "Grant the application the permission Application.Read.All of Microsoft Graph, with admin consent."

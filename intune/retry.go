@@ -93,6 +93,16 @@ func (c *Client) retry(ctx context.Context, operation, transaction string, g *ga
 	}
 }
 
+// shareOf bounds one attempt at a token or a look-up, for which all callers
+// wait, so that one that hangs leaves time for another. Calls of Intune's have
+// no such bound: an answer that takes long is better than a second question.
+func (c *Client) shareOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.retries == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.timeout/3)
+}
+
 // fullJitter spreads delays over the whole of d, so that callers who failed
 // together do not come back together.
 func fullJitter(d time.Duration) time.Duration {

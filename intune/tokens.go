@@ -22,7 +22,9 @@ func (c *Client) tokenCache(scope string) *cache[string] {
 func (c *Client) loadToken(ctx context.Context, scope string) (*entry[string], error) {
 	var got *entry[string]
 	err := c.retry(ctx, "token", "", &c.gates.login, func(ctx context.Context) outcome {
-		t, hide, err := c.source.acquire(ctx, scope)
+		share, cancel := c.shareOf(ctx)
+		defer cancel()
+		t, hide, err := c.source.acquire(share, scope)
 		if err != nil {
 			return tokenOutcome(ctx, err, hide, c.managed)
 		}
@@ -74,7 +76,9 @@ func tokenOutcome(ctx context.Context, err error, hide []string, managed bool) o
 	case ctx.Err() != nil:
 		return unavailable("", context.Cause(ctx), final)
 	case errors.As(err, &net):
-		return outcome{err: &ServiceError{Kind: ErrUnavailable, Cause: net}, verdict: networkVerdict(net)}
+		return unavailable("", net, networkVerdict(net))
+	case errors.Is(err, context.DeadlineExceeded):
+		return unavailable("no answer in time", nil, passing)
 	}
 	return unavailable(redact(err.Error(), hide...), nil, final)
 }
