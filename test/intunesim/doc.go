@@ -19,7 +19,8 @@
 //	go run ./test/cmd/intunesim -addr 127.0.0.1:8443 -dir DIR
 //
 // It writes its TLS root to DIR/root.pem, prints "ready https://127.0.0.1:8443"
-// once it serves and stops on SIGTERM. Give [Server.URL] to a client as login,
+// once it serves and stops on SIGTERM. The flags -tenant, -client, -secret,
+// -history, -delay and -hosts are the fields of [Options]. Give [Server.URL] to a client as login,
 // Graph and Intune address; the Graph resource is that address, the Intune
 // resource the same with a slash at its end, as it is at Microsoft.
 //
@@ -47,7 +48,8 @@
 //
 // Challenges are signed and encrypted, two to four kilobytes long, and opened
 // and compared with the certificate request when they come back. The same
-// challenge may be approved more than once. A notification is accepted for a
+// challenge may be approved more than once, for whatever request matches it. A
+// notification is accepted for a
 // transaction that was validated with the same certificate request; a repeated
 // success notification changes nothing.
 //

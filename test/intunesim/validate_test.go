@@ -103,6 +103,8 @@ var validations = []struct {
 		challenge: func(c *intunesim.Challenge) { c.Flaw = intunesim.FlawThumbprint }},
 	{name: "a challenge that ends before it begins", code: "ChallengeInvalidTimestamp",
 		challenge: func(c *intunesim.Challenge) { c.Flaw = intunesim.FlawTimestamp }},
+	{name: "a challenge of the past that ends before it begins", code: "ChallengeInvalidTimestamp",
+		challenge: func(c *intunesim.Challenge) { c.Flaw, c.ExpiresIn = intunesim.FlawTimestamp, -time.Second }},
 	{name: "a challenge from the future", code: "ChallengeInvalidTimestamp",
 		sim: func(s *intunesim.Server) { s.Advance(-10 * time.Minute) }},
 	{name: "a challenge made expired", code: "ChallengeExpired",
