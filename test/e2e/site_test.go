@@ -50,7 +50,8 @@ func newAuthority(t *testing.T, sim *harness.Sim, edits ...func(entry map[string
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := harness.Options{Database: harness.Badger}
+	// At the most talkative log level, since the log is searched for secrets.
+	o := harness.Options{Database: harness.Badger, Env: []string{"STEPDEBUG=1"}}
 	for _, edit := range edits {
 		edit(entry, &o)
 	}
@@ -62,11 +63,11 @@ func newAuthority(t *testing.T, sim *harness.Sim, edits ...func(entry map[string
 	return a
 }
 
-// startCA runs a CA at the most talkative log level. When the test ends, what
-// it printed and lists must hold no secret.
+// startCA runs a CA. When the test ends, what it has printed and what it lists
+// must hold no secret.
 func (s *site) startCA(program harness.Program, a *harness.Authority) *harness.CA {
 	s.Helper()
-	ca, err := harness.StartCA(s.Context(), program.In(bin), a, "STEPDEBUG=1")
+	ca, err := harness.StartCA(s.Context(), program.In(bin), a)
 	if err != nil {
 		s.Fatal(err)
 	}

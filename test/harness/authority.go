@@ -35,8 +35,9 @@ type Options struct {
 	// Edit may change anything in ca.json before it is written.
 	Edit func(config map[string]any)
 
-	// Flags are given to step-ca beside the configuration and the password.
-	Flags []string
+	// Flags are given to step-ca beside the configuration and the password, Env
+	// ("NAME=value") beside the environment of the caller.
+	Flags, Env []string
 }
 
 // Authority is a CA's files in one folder, written by [NewCA].
@@ -49,6 +50,7 @@ type Authority struct {
 
 	decrypter *issuer
 	flags     []string
+	env       []string
 }
 
 // Password protects the intermediate's key.
@@ -57,7 +59,7 @@ const Password = "correct horse battery staple"
 // NewCA writes root, intermediate, password file and ca.json into dir, which it
 // makes when it is missing.
 func NewCA(dir string, o Options) (*Authority, error) {
-	a := &Authority{Dir: dir, flags: o.Flags}
+	a := &Authority{Dir: dir, flags: o.Flags, env: o.Env}
 	if err := a.create(o); err != nil {
 		return nil, fmt.Errorf("making a CA: %w", err)
 	}

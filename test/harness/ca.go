@@ -25,11 +25,10 @@ type CA struct {
 const startTimeout = 30 * time.Second
 
 // StartCA runs a step-ca with the authority's files and returns when it serves,
-// or with everything it printed when it does not. Variables in env come on top
-// of the caller's environment.
-func StartCA(ctx context.Context, binary string, a *Authority, env ...string) (*CA, error) {
+// or with everything it printed when it does not.
+func StartCA(ctx context.Context, binary string, a *Authority) (*CA, error) {
 	args := append([]string{"--password-file", a.File("password")}, a.flags...)
-	p, err := Start(binary, append(args, a.File("ca.json")), env)
+	p, err := Start(binary, append(args, a.File("ca.json")), a.env)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,8 @@ import (
 
 // Foreign runs micromdm's scepclient, which nobody here wrote, in dir. It makes
 // a key of its own and asks the server at url for a certificate. The output is
-// worth reading when the certificate is nil.
+// worth reading when the certificate is nil. At a CA with a decrypter it needs
+// the flag -key-encipherment-selector: it encrypts for all certificates otherwise.
 func Foreign(ctx context.Context, binary, dir, url string, flags ...string) (certificate *x509.Certificate, output string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, "", fmt.Errorf("running scepclient: %w", err)
@@ -22,7 +23,6 @@ func Foreign(ctx context.Context, binary, dir, url string, flags ...string) (cer
 		"-server-url", url,
 		"-private-key", filepath.Join(dir, "client.key"),
 		"-certificate", file,
-		"-key-encipherment-selector", // else it encrypts for all certificates of the CA at once
 	}, flags...)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = dir

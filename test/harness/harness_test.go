@@ -80,7 +80,7 @@ func TestStockStepCAIssuesToScepclient(t *testing.T) {
 		Provisioners:         []map[string]any{harness.SCEPEntry("static", "open sesame")},
 	})
 	certificate, output, err := harness.Foreign(t.Context(), harness.SCEPClient.In(bin), t.TempDir(), ca.SCEP("static"),
-		"-challenge", "open sesame", "-cn", "foreign")
+		"-challenge", "open sesame", "-cn", "foreign", "-key-encipherment-selector")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
@@ -88,7 +88,7 @@ func TestStockStepCAIssuesToScepclient(t *testing.T) {
 		t.Errorf("got %q", certificate.Subject)
 	}
 	certificate, _, err = harness.Foreign(t.Context(), harness.SCEPClient.In(bin), t.TempDir(), ca.SCEP("static"),
-		"-challenge", "open barley", "-cn", "foreign")
+		"-challenge", "open barley", "-cn", "foreign", "-key-encipherment-selector")
 	if certificate != nil || err == nil {
 		t.Error("a wrong challenge got a certificate")
 	}
