@@ -142,11 +142,19 @@ func TestADropCutsTheConnection(t *testing.T) {
 		sim.ClearRequests()
 		addFault(t, sim, intunesim.Fault{Operation: intunesim.OpValidate, Times: 1, Drop: true})
 		client := &http.Client{Transport: transport}
-		if resp, err := client.Do(c.request(scepPath+"validateRequest", object{})); err == nil {
+		ask := func() (*http.Response, error) { return client.Do(c.request(scepPath+"validateRequest", object{})) }
+		if resp, err := ask(); err == nil {
 			t.Errorf("answered %s", resp.Status)
 		}
 		if all := sim.Requests(); len(all) != 1 || all[0].Status != 0 {
 			t.Errorf("recorded %+v", all)
+		}
+		before := sim.Stats().Connections
+		resp, err := ask()
+		check(t, err)
+		readJSON(t, resp)
+		if after := sim.Stats().Connections; after != before+1 {
+			t.Errorf("HTTP/2 %t: the cut connection still serves", http2)
 		}
 	}
 }
