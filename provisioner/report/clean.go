@@ -1,0 +1,125 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+const (
+	// maxExpiry bounds what a store remembers to remove; the rest is found by listing.
+	maxExpiry = 100_000
+	// leftoverAfter is how long an open request stays after its end.
+	leftoverAfter = time.Minute
+)
+
+// expiry is an issued request to be removed.
+type expiry struct {
+	key, token string
+	at         time.Time
+}
+
+// remember notes a request for removal.
+func (s *Store) remember(key string, c *claimRow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.expiry) < maxExpiry {
+		s.expiry = append(s.expiry, expiry{key: key, token: c.Token, at: c.At.time().Add(RememberFor)})
+	}
+}
+
+// forget returns a request whose time has come.
+func (s *Store) forget() (expiry, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.expiry) == 0 || s.now().Before(s.expiry[0].at) {
+		return expiry{}, false
+	}
+	e := s.expiry[0]
+	s.expiry = s.expiry[1:]
+	return e, true
+}
+
+// removeExpired removes the requests of this store that need not be remembered longer.
+func (s *Store) removeExpired(ctx context.Context) error {
+	for {
+		e, ok := s.forget()
+		if !ok {
+			return nil
+		}
+		if err := s.change(ctx, e.key, e.token, nil, nil); err != nil && !errors.Is(err, errMissing) {
+			return err
+		}
+	}
+}
+
+// removeLeftovers removes what stores that are gone have left behind: requests, and the
+// tickets of those who lost a race and died before they could. It reads whole tables and
+// so runs rarely.
+func (s *Store) removeLeftovers(ctx context.Context) error {
+	// The tickets come first: one that does not count later never will.
+	tickets, err := s.list(ctx, tableTickets)
+	if err != nil {
+		return err
+	}
+	requests, err := s.list(ctx, tableRequests)
+	if err != nil {
+		return err
+	}
+	keep := map[string]bool{}
+	for _, e := range requests {
+		key := string(e.Key)
+		c, err := s.currentClaim(ctx, key, e.Value)
+		if err != nil {
+			keep[key] = true
+			continue
+		}
+		if c == nil {
+			continue
+		}
+		keep[ticketOf(key, c.Token)] = true
+		if !s.leftover(c) {
+			continue
+		}
+		if err := s.change(ctx, key, c.Token, nil, nil); err != nil && !errors.Is(err, errMissing) {
+			return err
+		}
+	}
+	for _, e := range tickets {
+		ticket := string(e.Key)
+		if key, _, _ := strings.Cut(ticket, "."); keep[key] || keep[ticket] {
+			continue
+		}
+		if err := s.commit(ctx, func(t *transaction) { t.del(tableTickets, ticket) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// currentClaim decodes a listed row. Reading one again that cannot be decoded sets it
+// aside.
+func (s *Store) currentClaim(ctx context.Context, key string, value []byte) (*claimRow, error) {
+	c := &claimRow{}
+	err := decode(value, c)
+	if errors.Is(err, errUnreadable) && isKey(key) {
+		return s.readClaim(ctx, key)
+	}
+	return c, err
+}
+
+func (s *Store) leftover(c *claimRow) bool {
+	switch {
+	case c == nil, c.State == statePrepared:
+		return false
+	case c.State == stateOpen:
+		return s.now().Sub(c.Until.time()) > leftoverAfter
+	}
+	return !s.remembered(c)
+}
+
+// isKey reports whether a text is a request's key.
+func isKey(text string) bool {
+	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
+}

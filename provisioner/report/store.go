@@ -1,0 +1,100 @@
+package report
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+)
+
+// lockSlots is how many rows lock requests: the first byte of a request's key picks one.
+// They are never removed and their value never changes.
+const lockSlots = 256
+
+var lockValue = []byte("lock")
+
+// Store is what the CA remembers of its requests and reports, in a database that several
+// replicas may share. All methods may be called at once.
+type Store struct {
+	db     Database
+	log    *slog.Logger
+	now    func() time.Time
+	random func() float64 // from 0 to 1
+	owner  string         // names this store in leases
+	wake   chan struct{}  // a report was added
+
+	mu     sync.Mutex
+	lastID int64
+	expiry []expiry // issued requests of this store, the oldest first
+	strange
+}
+
+// Open prepares the tables in db. A nil log discards.
+func Open(ctx context.Context, db Database, log *slog.Logger) (*Store, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{
+		db: db, log: log, now: time.Now, random: mathrand.Float64,
+		owner: newToken(), wake: make(chan struct{}, 1),
+	}
+	for _, table := range tables() {
+		if err := s.call(ctx, func() error { return db.CreateTable([]byte(table)) }); err != nil {
+			return nil, fmt.Errorf("creating table %s: %w", table, err)
+		}
+	}
+	if err := s.createLocks(ctx); err != nil {
+		return nil, fmt.Errorf("creating the rows that lock requests: %w", err)
+	}
+	return s, nil
+}
+
+// createLocks adds the rows that are missing. All replicas write the same value.
+func (s *Store) createLocks(ctx context.Context) error {
+	entries, err := s.list(ctx, tableLocks)
+	if err != nil {
+		return err
+	}
+	exists := map[string]bool{}
+	for _, e := range entries {
+		exists[string(e.Key)] = string(e.Value) == string(lockValue)
+	}
+	return s.commit(ctx, func(t *transaction) {
+		for i := range lockSlots {
+			if key := hex.EncodeToString([]byte{byte(i)}); !exists[key] {
+				t.set(tableLocks, key, lockValue)
+			}
+		}
+	})
+}
+
+// lockOf returns the lock of a request's key, which is in hexadecimal.
+func lockOf(key string) string { return key[:2] }
+
+// newToken returns a name that nobody else chooses.
+func newToken() string {
+	b := make([]byte, 8)
+	rand.Read(b) //nolint:errcheck // never fails
+	return hex.EncodeToString(b)
+}
+
+// newID returns the id of a report. Ids of one store grow; those of several do within the
+// accuracy of their clocks.
+func (s *Store) newID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastID = max(s.lastID+1, s.now().UnixNano())
+	return fmt.Sprintf("%016x%s", s.lastID, newToken()[:8])
+}
+
+// wakeUp tells the delivery that there is something new.
+func (s *Store) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
