@@ -7,7 +7,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/smallstep/scep"
@@ -220,17 +219,6 @@ func TestATemplateThatAsksForACAIsRefusedAndReportedOnce(t *testing.T) {
 	} else {
 		s.checkFailure(failures[0], m.TransactionID)
 	}
-}
-
-// A validation and a notification that are each in time but not together: the
-// device gets a failure before step-ca would cut it off.
-func TestAllOfAnEnrolmentHasToFitIntoTheTimeout(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, short)
-	s.fault(intunesim.Fault{Operation: intunesim.OpValidate, Delay: 2 * time.Second})
-	s.fault(intunesim.Fault{Operation: intunesim.OpSuccess, Delay: 2 * time.Second})
-	s.refuses("deadline")
-	s.withheld()
 }
 
 func deviceSANs(sans []intunesim.SAN) []device.SAN {
