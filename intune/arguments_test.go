@@ -62,8 +62,8 @@ func TestWrongArgumentsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 			}
 		}
 	}
-	if len(s.calls) != 0 {
-		t.Errorf("something was sent: %v", s.calls)
+	if len(s.seen()) != 0 {
+		t.Errorf("something was sent: %v", s.seen())
 	}
 }
 

@@ -39,7 +39,7 @@ func TestFiveHundredFirstCallersShareTokensAndLookUp(t *testing.T) {
 			}
 		}
 		if s.count("token") != 2 || s.count("discovery") != 1 || s.count("validateRequest") != 500 {
-			t.Errorf("%v", s.calls)
+			t.Errorf("%v", s.seen())
 		}
 	})
 }
@@ -143,7 +143,7 @@ func TestSteadyStateCostsNothingButThePost(t *testing.T) {
 			validateAtOnce(t, client, csr, 1)
 		}
 		if s.count("validateRequest") != 1001 || s.count("token") != tokens || s.count("discovery") != lookups {
-			t.Errorf("%v", s.calls)
+			t.Errorf("%v", s.seen())
 		}
 	})
 }

@@ -136,7 +136,7 @@ func TestUnderRandomFaultsNothingIsApprovedThatWasNot(t *testing.T) {
 				if spread > 0 && kinds["approved"] < n/4 {
 					t.Errorf("only %d were approved", kinds["approved"])
 				}
-				t.Logf("%v, calls %v", kinds, s.calls)
+				t.Logf("%v, calls %v", kinds, s.seen())
 			})
 		})
 	}

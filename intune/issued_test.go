@@ -96,8 +96,8 @@ func TestACertificateThatIsNotOneIsRefusedBeforeAnythingIsSent(t *testing.T) {
 			t.Error("no error")
 		}
 	}
-	if len(s.calls) != 0 {
-		t.Errorf("%v", s.calls)
+	if len(s.seen()) != 0 {
+		t.Errorf("%v", s.seen())
 	}
 }
 

@@ -3,6 +3,7 @@ package intune
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -82,6 +83,13 @@ func (s *stub) count(operation string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[operation]
+}
+
+// seen is the number of calls by operation.
+func (s *stub) seen() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.calls)
 }
 
 func servicesAt(base string) string {
