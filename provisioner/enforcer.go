@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 
 	"github.com/smallstep/certificates/authority/policy"
@@ -18,16 +19,22 @@ import (
 type nameEnforcer struct {
 	instance *instance
 	policy   policy.X509Policy // authority.policy; nil without one
+
+	constraints *nameConstraints
 }
 
 var _ provisioner.CertificateEnforcer = (*nameEnforcer)(nil)
 
-func newNameEnforcer(i *instance) (*nameEnforcer, error) {
+func newNameEnforcer(i *instance, cas []*x509.Certificate) (*nameEnforcer, error) {
 	engine, err := policy.NewX509PolicyEngine(i.authority.GetConfig().AuthorityConfig.Policy.GetX509Options())
 	if err != nil {
 		return nil, fmt.Errorf("reading authority.policy: %w", err)
 	}
-	return &nameEnforcer{instance: i, policy: engine}, nil
+	constraints, err := newNameConstraints(cas...)
+	if err != nil {
+		return nil, err
+	}
+	return &nameEnforcer{instance: i, policy: engine, constraints: constraints}, nil
 }
 
 // Enforce implements [provisioner.CertificateEnforcer].
@@ -38,22 +45,36 @@ func (n *nameEnforcer) Enforce(cert *x509.Certificate) error {
 	if err := profile.FillNames(cert); err != nil {
 		return err
 	}
-	return n.checkCommonNames(cert)
+	return n.checkSubject(cert)
 }
 
-// checkCommonNames asks the policy about each common name: a subject can have several, and
-// step-ca looks at one.
-func (n *nameEnforcer) checkCommonNames(cert *x509.Certificate) error {
-	names, err := profile.CommonNames(cert)
-	if err != nil || n.policy == nil || len(names) < 2 {
+// checkSubject checks the names of the subject that step-ca does not look at: all common
+// names but the last, and e-mail addresses, for the policy; all of them for the name
+// constraints.
+func (n *nameEnforcer) checkSubject(cert *x509.Certificate) error {
+	names, err := profile.NamesInSubject(cert)
+	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		other := *cert
-		other.Subject.CommonName = name
-		if err := n.policy.IsX509CertificateAllowed(&other); err != nil {
+	for _, name := range names.CommonNames {
+		if err := errors.Join(n.allowed(cert, func(c *x509.Certificate) { c.Subject.CommonName = name }), n.constraints.check(name)); err != nil {
+			return err
+		}
+	}
+	for _, name := range names.EmailAddresses {
+		if err := errors.Join(n.allowed(cert, func(c *x509.Certificate) { c.EmailAddresses = []string{name} }), n.constraints.check(name)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// allowed asks the policy about a variation of a certificate.
+func (n *nameEnforcer) allowed(cert *x509.Certificate, vary func(*x509.Certificate)) error {
+	if n.policy == nil {
+		return nil
+	}
+	other := *cert
+	vary(&other)
+	return n.policy.IsX509CertificateAllowed(&other)
 }

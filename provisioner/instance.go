@@ -46,8 +46,8 @@ func newInstance(a *authority.Authority, log *slog.Logger) *instance {
 }
 
 // install puts the entries into the authority under construction. step-ca initialises
-// provisioners and webhooks afterwards.
-func (i *instance) install(entries []*entry) error {
+// provisioners and webhooks afterwards. The certificates are those of the CA itself.
+func (i *instance) install(entries []*entry, cas []*x509.Certificate) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -63,7 +63,7 @@ func (i *instance) install(entries []*entry) error {
 		conf.Provisioners = append(conf.Provisioners, e.scep)
 	}
 	handler := webhook.NewHandler(i.log, hooks...)
-	enforcer, err := newNameEnforcer(i)
+	enforcer, err := newNameEnforcer(i, cas)
 	if err != nil {
 		return err
 	}

@@ -26,12 +26,12 @@ func (l *limiter) validation(ctx context.Context) (release func(), err error) {
 	case <-ctx.Done():
 		return nil, errBusy
 	}
-	release, err = l.notification(ctx)
+	giveBack, err := l.notification(ctx)
 	if err != nil {
 		<-l.validations
 		return nil, err
 	}
-	return func() { release(); <-l.validations }, nil
+	return func() { giveBack(); <-l.validations }, nil
 }
 
 // notification is as validation, with all places.

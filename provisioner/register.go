@@ -108,10 +108,13 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 		}
 		entries = append(entries, e)
 	}
-	if err := i.install(entries); err != nil {
+	cas := append(rootsOf(conf), o.CertificateChain...)
+	if err := i.install(entries, cas); err != nil {
 		return nil, err
 	}
-	warnOfX5C(conf, raw, issuer, i.log)
+	if len(entries) > 0 {
+		warnOfX5C(conf, cas, i.log)
+	}
 	i.onStart = func() { p.serve(conf.Filepath(), serving{scep: servesSCEP(conf), intune: len(entries) > 0}, i.work) }
 	return &service{inner: soft, instance: i}, nil
 }
@@ -189,18 +192,21 @@ func closeWithoutHook(p *provisioner.SCEP) error {
 	return nil
 }
 
-// warnOfX5C warns of an X5C provisioner that trusts this CA: with it every device can ask
-// for other certificates. That is the operator's choice.
-func warnOfX5C(conf *config.Config, intune []rawEntry, issuer *x509.Certificate, log *slog.Logger) {
-	if len(intune) == 0 {
-		return
-	}
-	ours := []*x509.Certificate{issuer}
+// rootsOf returns the CA's own roots, as far as they can be read: step-ca itself stops at
+// one that cannot.
+func rootsOf(conf *config.Config) []*x509.Certificate {
+	var all []*x509.Certificate
 	for _, file := range conf.Root {
 		if roots, err := pemutil.ReadCertificateBundle(file); err == nil {
-			ours = append(ours, roots...)
+			all = append(all, roots...)
 		}
 	}
+	return all
+}
+
+// warnOfX5C warns of an X5C provisioner that trusts this CA: with it every device can ask
+// for other certificates. That is the operator's choice.
+func warnOfX5C(conf *config.Config, cas []*x509.Certificate, log *slog.Logger) {
 	for _, p := range conf.AuthorityConfig.Provisioners {
 		x5c, ok := p.(*provisioner.X5C)
 		if !ok {
@@ -210,7 +216,7 @@ func warnOfX5C(conf *config.Config, intune []rawEntry, issuer *x509.Certificate,
 		if err != nil {
 			continue // step-ca says so itself
 		}
-		if shareOne(ours, trusted) {
+		if shareOne(cas, trusted) {
 			log.Warn("an X5C provisioner trusts this CA: every device with a certificate of an Intune provisioner can get others through it", "provisioner", x5c.Name)
 		}
 	}

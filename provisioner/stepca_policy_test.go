@@ -49,32 +49,10 @@ func TestStepCAPolicyIsBlindOnceThereIsAUserPrincipalName(t *testing.T) {
 	}
 }
 
-func TestOurEnforcerOpensTheEyesOfThePolicy(t *testing.T) {
-	plantEnforcer(t, func(a *authority.Authority) provisioner.CertificateEnforcer {
-		i := newInstance(a, discard)
-		i.entries["scep"] = &entry{name: "scep"}
-		enforcer, err := newNameEnforcer(i)
-		if err != nil {
-			t.Error(err)
-		}
-		return enforcer
-	})
-	if issuesWithTemplate(t, upnTemplate) {
-		t.Error("a forbidden name beside a UPN is issued")
-	}
-}
-
-func TestOurEnforcerLeavesOtherProvisionersAlone(t *testing.T) {
-	plantEnforcer(t, func(a *authority.Authority) provisioner.CertificateEnforcer {
-		i := newInstance(a, discard)
-		i.entries["another"] = &entry{name: "another"}
-		enforcer, err := newNameEnforcer(i)
-		if err != nil {
-			t.Error(err)
-		}
-		return enforcer
-	})
-	if !issuesWithTemplate(t, upnTemplate) {
+func TestThePluginLeavesTheNamesOfOtherProvisionersAlone(t *testing.T) {
+	entry := with(scepEntry("scep"), upnTemplate, "options", "x509", "template")
+	r := startPlugin(t, writeCA(t, denyNames(), intuneEntry(t, "intune"), entry), newFakeClient())
+	if answer := enrol(t, connect(t, r.server, "scep"), device1("static")); answer.Certificate == nil {
 		t.Error("the certificate of another provisioner is looked at")
 	}
 }

@@ -11,7 +11,7 @@ import (
 // that only looks at the fields sees all of them. What is signed stays the
 // same: x509.CreateCertificate prefers the raw forms. A user principal name is
 // put among the e-mail addresses. Of several common names the last one ends up
-// in Subject.CommonName; [CommonNames] has them all.
+// in Subject.CommonName; [NamesInSubject] has them all.
 func FillNames(template *x509.Certificate) error {
 	if len(template.RawSubject) > 0 {
 		sequence, err := parseName(template.RawSubject)
@@ -45,15 +45,23 @@ func FillNames(template *x509.Certificate) error {
 	return nil
 }
 
-// CommonNames returns every common name of the subject that template will be
-// signed with. A policy has to allow each of them.
-func CommonNames(template *x509.Certificate) ([]string, error) {
-	if len(template.RawSubject) == 0 {
-		return commonNames(template.Subject.ToRDNSequence()), nil
+// SubjectNames are the names in a subject that a policy has to allow, each of them.
+type SubjectNames struct {
+	CommonNames    []string
+	EmailAddresses []string // of attributes emailAddress (PKCS #9)
+}
+
+// NamesInSubject returns the names of the subject that template will be signed with.
+func NamesInSubject(template *x509.Certificate) (SubjectNames, error) {
+	sequence := template.Subject.ToRDNSequence()
+	if len(template.RawSubject) > 0 {
+		var err error
+		if sequence, err = parseName(template.RawSubject); err != nil {
+			return SubjectNames{}, fmt.Errorf("reading names: %w", err)
+		}
 	}
-	sequence, err := parseName(template.RawSubject)
-	if err != nil {
-		return nil, fmt.Errorf("reading names: %w", err)
-	}
-	return commonNames(sequence), nil
+	return SubjectNames{
+		CommonNames:    valuesOf(sequence, oidCommonName),
+		EmailAddresses: valuesOf(sequence, oidEmailAddress),
+	}, nil
 }

@@ -40,8 +40,8 @@ func TestFillNamesShowsEveryNameToAPolicy(t *testing.T) {
 	if template.Subject.CommonName != "Alice" || template.Subject.Organization != nil {
 		t.Errorf("subject %+v", template.Subject)
 	}
-	names, err := CommonNames(template)
-	if err != nil || !slices.Equal(names, []string{"Users", "Alice"}) {
+	names, err := NamesInSubject(template)
+	if err != nil || !slices.Equal(names.CommonNames, []string{"Users", "Alice"}) {
 		t.Errorf("common names %q, %v", names, err)
 	}
 }
@@ -78,7 +78,7 @@ func TestFillNamesLeavesFieldsThatAreSignedAlone(t *testing.T) {
 	if template.Subject.CommonName != "a" || !slices.Equal(template.DNSNames, []string{"a.example"}) {
 		t.Errorf("%+v", template)
 	}
-	if names, err := CommonNames(template); err != nil || !slices.Equal(names, []string{"a"}) {
+	if names, err := NamesInSubject(template); err != nil || !slices.Equal(names.CommonNames, []string{"a"}) {
 		t.Errorf("%q, %v", names, err)
 	}
 }
@@ -106,5 +106,13 @@ func TestFillNamesFailsOnNamesThatItCannotRead(t *testing.T) {
 		if FillNames(template) == nil {
 			t.Errorf("%s: no error", what)
 		}
+	}
+}
+
+func TestEmailAddressesInASubjectAreNames(t *testing.T) {
+	template := &x509.Certificate{RawSubject: name(t, rdn{cn("a")}, rdn{{oidEmailAddress, tlv(0x16, []byte("a@contoso.example"))}})}
+	names, err := NamesInSubject(template)
+	if err != nil || !slices.Equal(names.EmailAddresses, []string{"a@contoso.example"}) {
+		t.Errorf("e-mail addresses %q, %v", names.EmailAddresses, err)
 	}
 }

@@ -13,7 +13,10 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-var oidCommonName = stdasn1.ObjectIdentifier{2, 5, 4, 3}
+var (
+	oidCommonName   = stdasn1.ObjectIdentifier{2, 5, 4, 3}
+	oidEmailAddress = stdasn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
+)
 
 // parseName reads a distinguished name: a sequence of sets of attributes. It
 // refuses what crypto/x509 could not read back from the certificate.
@@ -66,18 +69,18 @@ func parseNameAttribute(set *cryptobyte.String) (attribute pkix.AttributeTypeAnd
 	return attribute, nil
 }
 
-// commonNames lists the values of every common name, in order. A subject may
-// have several: CN=Alice,CN=Users,DC=contoso,DC=com.
-func commonNames(name pkix.RDNSequence) []string {
-	var names []string
+// valuesOf lists the values of an attribute type, in order. A subject may have
+// several: CN=Alice,CN=Users,DC=contoso,DC=com.
+func valuesOf(name pkix.RDNSequence, typ stdasn1.ObjectIdentifier) []string {
+	var values []string
 	for _, rdn := range name {
 		for _, attribute := range rdn {
-			if text, ok := attribute.Value.(string); ok && attribute.Type.Equal(oidCommonName) {
-				names = append(names, text)
+			if text, ok := attribute.Value.(string); ok && attribute.Type.Equal(typ) {
+				values = append(values, text)
 			}
 		}
 	}
-	return names
+	return values
 }
 
 // decodeString decodes the string types that names may have.
