@@ -21,6 +21,7 @@ import (
 )
 
 func TestNamesBeyondTheNameConstraintsAreReportedOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, map[string]func(map[string]any){"intune": nil}, nil, constrain)
 	s.checkNames(t, map[string]named{
 		"a DNS name":                       {sans: []intunesim.SAN{dns("pc.denied.example")}, hint: "pc.denied.example"},

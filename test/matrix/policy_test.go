@@ -57,6 +57,7 @@ func deny(names map[string]any) func(config map[string]any) {
 }
 
 func TestNamesThatThePolicyDeniesAreReportedOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, map[string]func(map[string]any){"intune": nil}, deny(map[string]any{
 		"dns":   []string{"*.denied.example"},
 		"email": []string{"@denied.example"},

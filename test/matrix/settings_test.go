@@ -48,6 +48,7 @@ const copying = `{
 // TestProfileOfAProvisioner runs on one CA what the profile and the template of
 // a provisioner make of honest and other requests.
 func TestProfileOfAProvisioner(t *testing.T) {
+	t.Parallel()
 	settings, templates := documented(t)
 	s := newSite(t, map[string]func(map[string]any){
 		"intune":     nil,
