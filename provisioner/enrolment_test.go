@@ -44,6 +44,20 @@ func TestAnApprovalServesOnce(t *testing.T) {
 	b.client.wantNoFailure(t)
 }
 
+func TestNothingIsSignedWhileIntuneIsAsked(t *testing.T) {
+	b := newBench(t)
+	csr, ctx := pkcs10(t), routed(t.Context())
+	b.client.validate = func(context.Context, string) error {
+		if _, err := b.sign(t, csr); !errors.Is(err, errNotApproved) {
+			t.Errorf("got %v", err)
+		}
+		return nil
+	}
+	b.mustAllow(t, ctx, csr)
+	b.failure(ctx, csr, "x")
+	b.running().wantNothingLeft(t)
+}
+
 func TestACopyOfARequestWaitsForTheFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
