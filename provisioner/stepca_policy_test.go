@@ -11,7 +11,7 @@ import (
 
 // denyNames is an authority.policy that forbids names.
 func denyNames() func(object) {
-	return set(object{"x509": object{"deny": object{"dns": []any{"*.forbidden.example"}, "cn": []any{"forbidden"}}}}, "authority", "policy")
+	return set(object{"x509": object{"deny": object{"dns": []any{"*.forbidden.example"}}}}, "authority", "policy")
 }
 
 // enforcerFunc is an enforcer of one function.

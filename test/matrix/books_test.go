@@ -34,18 +34,21 @@ type books struct {
 	lines []line
 }
 
-// line is one request. A failure's description must hold the hint.
+// line is one request. The hint must stand in the description of a failure that
+// Intune is told, and in the log about a request that Intune is not asked about.
 type line struct {
-	test string
-	csr  []byte
-	fate fate
-	hint string
+	test        string
+	csr         []byte
+	transaction string
+	fate        fate
+	hint        string
 }
 
-func (b *books) note(t *testing.T, csr []byte, fate fate, hint string) {
+func (b *books) note(t *testing.T, l line) {
+	l.test = t.Name()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.lines = append(b.lines, line{test: t.Name(), csr: csr, fate: fate, hint: hint})
+	b.lines = append(b.lines, l)
 }
 
 // message is what is of interest in a call to Intune.
@@ -58,8 +61,9 @@ type message struct {
 	accepted  bool
 }
 
-// check compares the books with what Intune has seen, once the CA has stopped.
-func (b *books) check(t *testing.T, sim *harness.Sim) {
+// check compares the books with what Intune has seen and the CA has logged, once
+// the CA has stopped.
+func (b *books) check(t *testing.T, sim *harness.Sim, log string) {
 	t.Helper()
 	requests, err := sim.Requests()
 	if err != nil {
@@ -83,7 +87,20 @@ func (b *books) check(t *testing.T, sim *harness.Sim) {
 		if problem := l.problem(seen[base64.StdEncoding.EncodeToString(l.csr)]); problem != "" {
 			t.Errorf("%s: %s", l.test, problem)
 		}
+		if l.fate == unasked && !l.isLogged(log) {
+			t.Errorf("%s: the log does not say %q about transaction %s", l.test, l.hint, l.transaction)
+		}
 	}
+}
+
+// isLogged reports whether a line about the transaction holds the hint.
+func (l line) isLogged(log string) bool {
+	for text := range strings.Lines(log) {
+		if strings.Contains(text, `"transaction":"`+l.transaction+`"`) && strings.Contains(text, l.hint) {
+			return true
+		}
+	}
+	return l.hint == ""
 }
 
 // problem says what is wrong with the calls about a request.

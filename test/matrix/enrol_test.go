@@ -23,7 +23,7 @@ import (
 // URL. It returns nil after a refusal.
 func (s *site) enrolForeign(t *testing.T, provisioner, path string, r *device.Request, fate fate) *x509.Certificate {
 	t.Helper()
-	s.note(t, r.DER, fate, "")
+	s.note(t, line{csr: r.DER, fate: fate})
 	dir := t.TempDir()
 	for name, block := range map[string]*pem.Block{
 		"client.key": {Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(r.Key.(*rsa.PrivateKey))},
@@ -57,8 +57,8 @@ func (s *site) enrolForeign(t *testing.T, provisioner, path string, r *device.Re
 	return c
 }
 
-// enrol sends a request with the client of package device. A failure is to be
-// described to Intune with the hint. It returns nil after a refusal.
+// enrol sends a request with the client of package device. The hint is the
+// reason of a refusal, see line. It returns nil after one.
 func (s *site) enrol(t *testing.T, provisioner string, csr device.CSR, fate fate, hint string) *x509.Certificate {
 	t.Helper()
 	r, err := csr.Build()
@@ -73,7 +73,7 @@ func (s *site) enrol(t *testing.T, provisioner string, csr device.CSR, fate fate
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.note(t, r.DER, fate, hint)
+	s.note(t, line{csr: r.DER, transaction: m.TransactionID, fate: fate, hint: hint})
 	result, err := c.Send(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 // TestMicrosoftsTestMatrix runs every scenario of Microsoft's test matrix for
 // requests of every shape, with micromdm's scepclient.
 func TestMicrosoftsTestMatrix(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, map[string]func(map[string]any){
 		"intune":    nil,
 		"validity":  profile(map[string]any{"requestedValidity": true}),

@@ -79,7 +79,7 @@ func (o *table) String() string {
 			}
 		}
 		detail := strings.Join(details, "; ")
-		if r.fate == "" {
+		if r.fate == "" && !r.renew {
 			detail = "`" + detail + "`"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.name, detail, strings.Join(words, " | "))
@@ -102,10 +102,11 @@ into production. This page shows each of its scenarios that has to do with a cer
 Every request is sent by micromdm's ` + "`scepclient`" + ` to the built ` + "`step-ca-intune`" + `, which asks a simulated Intune; real devices and Microsoft's own service have no part in it.
 Each challenge is bound to the subject, names, usages and key length of the profile. Of each certificate ` + "`openssl verify`" + ` checks the chain, and ` + "`openssl x509`" + ` reads
 subject, names, usages, key, signature, validity and the list of extensions: all of them have to be right in every row, and the table shows the one that the row is about.
-For each request Intune must have seen a validation and an accepted success notification, or no success notification at all where the outcome is *refused*.
+For each request Intune must have seen one success notification and accepted it, or have accepted none where the outcome is *refused*, and no failure notification.
 
 ` + "`go test ./test/matrix`" + ` compares this page with what it sees, and with ` + "`-update`" + ` writes it. Two things are as step-ca-intune wants them and not as old profiles do: keys of 1024 bits are
-refused, and certificates are signed with SHA-256 even for a device whose own request is signed with SHA-1, which Intune offers for Windows and Android only.
+refused, and certificates are signed with SHA-256 even for a device whose own request is signed with SHA-1, which Intune offers for Windows and Android only. With both hash
+algorithms in its profile a device chooses one, and its request is one of those two.
 
 `
 

@@ -56,7 +56,7 @@ func newSite(t *testing.T, entries map[string]func(entry map[string]any), edit f
 		if _, err := ca.Stop(); err != nil {
 			t.Error(err)
 		}
-		s.check(t, sim)
+		s.check(t, sim, ca.Output())
 		if t.Failed() {
 			t.Logf("the CA printed, among other things:\n%s", about(ca.Output()))
 		}
