@@ -108,7 +108,9 @@ func (r *round) settle(res result) {
 	case res.lost, !res.sent && res.err != nil:
 		b.neutral()
 		if res.err != nil && !errors.Is(res.err, context.Canceled) {
+			// The database fails: wait for the next poll.
 			r.log.Error("preparing a report for delivery failed", "report", q.id, "err", res.err)
+			return
 		}
 	case res.err == nil:
 		delete(r.delivered, q.id)
