@@ -75,7 +75,7 @@ func TestATokenIsRenewedBeforeItExpiresAndHoldsUpNobody(t *testing.T) {
 		s := &stub{}
 		s.answer = func(op string, _ int, r *http.Request) (*http.Response, error) {
 			if renewing && op == "token" {
-				return nil, sleep(r.Context(), 5*time.Second)
+				return nil, sleep(r.Context(), 3*time.Second)
 			}
 			return nil, nil
 		}

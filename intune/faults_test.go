@@ -159,11 +159,11 @@ var failureCases = []failureCase{
 		}
 		<-r.Context().Done()
 		return nil, r.Context().Err()
-	}, retries: 2, calls: 1, tokens: 3, lookups: 1, elapsed: defaultTimeout/3 + 500*time.Millisecond},
+	}, retries: 2, calls: 1, tokens: 3, lookups: 1, elapsed: defaultTimeout/2 + 500*time.Millisecond},
 	{name: "Entra ID hangs without retries", answer: hangs("token"),
 		tokens: 1, elapsed: 10 * time.Second, kind: ErrUnavailable},
 	{name: "Entra ID hangs", answer: hangs("token"),
-		retries: 2, tokens: 3, elapsed: 10 * time.Second, kind: ErrUnavailable},
+		retries: 2, tokens: 2, elapsed: 10 * time.Second, kind: ErrUnavailable},
 
 	{name: "Graph answers 403 always", answer: always("discovery", 403, `{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges"}}`),
 		retries: 2, tokens: 2, lookups: 2, kind: ErrUnauthorized, status: 403},
@@ -180,7 +180,7 @@ var failureCases = []failureCase{
 	{name: "Graph lists a foreign host", answer: always("discovery", 200, servicesAt("https://evilmanage.microsoft.com")),
 		retries: 2, tokens: 1, lookups: 1, kind: ErrServiceNotFound},
 	{name: "Graph hangs", answer: hangs("discovery"),
-		retries: 2, tokens: 1, lookups: 3, elapsed: 10 * time.Second, kind: ErrUnavailable},
+		retries: 2, tokens: 1, lookups: 2, elapsed: 10 * time.Second, kind: ErrUnavailable},
 }
 
 func TestWhatAFaultCosts(t *testing.T) {

@@ -100,7 +100,7 @@ func (c *Client) shareOf(ctx context.Context) (context.Context, context.CancelFu
 	if c.retries == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, c.timeout/3)
+	return context.WithTimeout(ctx, c.timeout/2)
 }
 
 // fullJitter spreads delays over the whole of d, so that callers who failed
