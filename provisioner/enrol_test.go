@@ -260,6 +260,9 @@ func TestAFailureToStoreAfterTheReportIsReportedAndRevoked(t *testing.T) {
 	if err := authority.WithDatabase(unstorable{r.authority.GetDatabase()})(r.authority); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := r.authority.GetTLSCertificate(); err != nil {
+		t.Fatal(err)
+	}
 	r.server = serveCA(t, r.authority)
 	c := connect(t, r.server, "intune")
 	_, m := prepare(t, c, device1("a challenge of some length"))
