@@ -117,7 +117,8 @@ func TestAnEnrolmentThatStepCADoesNotEndIsAbandoned(t *testing.T) {
 		csr := pkcs10(t)
 		b.mustAllow(t, routed(t.Context()), csr)
 		f := <-b.client.failed
-		if f.code != intune.HResultUnexpected || time.Since(begin) != 10*time.Second+grace {
+		// The outbox may take a moment to send it.
+		if late := time.Since(begin) - 10*time.Second - grace; f.code != intune.HResultUnexpected || late < 0 || late > time.Second {
 			t.Errorf("after %s: %+v", time.Since(begin), f)
 		}
 		b.running().wantNothingLeft(t)

@@ -46,6 +46,19 @@ func (s *settings) setTimes(conf *intune.Config) (err error) {
 	return err
 }
 
+// queued reports whether success notifications are queued. That needs a database.
+func (s *settings) queued(hasDatabase bool) (bool, error) {
+	switch {
+	case s.Reporting == "" || s.Reporting == "strict":
+		return false, nil
+	case s.Reporting != "queued":
+		return false, keyError("reporting", "%q is neither \"strict\" nor \"queued\"", s.Reporting)
+	case !hasDatabase:
+		return false, keyError("reporting", "\"queued\" needs a database, and ca.json has no db")
+	}
+	return true, nil
+}
+
 // limiter returns what bounds the requests at Intune.
 func (s *settings) limiter() (*limiter, error) {
 	n := defaultMaxConcurrent

@@ -2,32 +2,24 @@ package provisioner
 
 import (
 	"log/slog"
-	"time"
 
 	"github.com/smallstep/certificates/db"
 	"github.com/smallstep/nosql"
-)
 
-// stopTimeout bounds how long the database stays open for work under way after SIGTERM.
-// step-ca ends every answer after 15 s.
-const stopTimeout = 15 * time.Second
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
+)
 
 // waitingDB is step-ca's database with a Close that waits for the enrolments under way.
 // On SIGTERM step-ca closes its database first and lets its requests end afterwards: a
 // certificate that Intune has accepted could then no longer be stored.
 type waitingDB struct {
 	nosql.DB
-	work *work
-	log  *slog.Logger
+	state *state
 }
 
 // Close implements [nosql.DB].
 func (d *waitingDB) Close() error {
-	select {
-	case <-d.work.stop():
-	case <-time.After(stopTimeout):
-		d.log.Error("closing the database while enrolments are still under way")
-	}
+	d.state.end()
 	return d.DB.Close()
 }
 
@@ -37,25 +29,35 @@ type compactingDB struct {
 	nosql.Compactor
 }
 
-// wrapDatabase makes a database wait for w when it is closed, and returns what it already
-// waits for when a reload hands over the database of the running CA. A database that is
-// none, step-ca's way without `db`, stays as it is.
-func wrapDatabase(d db.AuthDB, w *work, log *slog.Logger) *work {
+// stateOf returns the state that belongs to step-ca's database, and makes the database
+// wait for it when it is closed. A reload hands over the database of the running CA, and
+// with it its state. Without a database, false: the state has to be kept elsewhere.
+func stateOf(d db.AuthDB, log *slog.Logger) (*state, bool, error) {
 	database, ok := d.(*db.DB)
 	if !ok {
-		return w
+		return nil, false, nil
 	}
 	switch wrapped := database.DB.(type) {
 	case *waitingDB:
-		return wrapped.work
+		return wrapped.state, true, nil
 	case *compactingDB:
-		return wrapped.work
+		return wrapped.state, true, nil
 	}
-	waiting := &waitingDB{DB: database.DB, work: w, log: log}
+	s, err := openState(database.DB, true, log)
+	if err != nil {
+		return nil, true, err
+	}
+	waiting := &waitingDB{DB: database.DB, state: s}
 	if c, ok := database.DB.(nosql.Compactor); ok {
 		database.DB = &compactingDB{waitingDB: waiting, Compactor: c}
 	} else {
 		database.DB = waiting
 	}
-	return w
+	return s, true, nil
+}
+
+// memoryState is the state of a CA without a database.
+func memoryState(log *slog.Logger) (*state, error) {
+	log.Warn("ca.json has no db: failure notifications are kept in memory only, and lost when the process ends")
+	return openState(report.Memory(), false, log)
 }

@@ -43,7 +43,7 @@ func send(t testing.TB, c *device.Client, m *device.Message) *device.Result {
 // wantNothingLeft checks that no enrolment is under way.
 func (r *running) wantNothingLeft(t testing.TB) {
 	t.Helper()
-	<-r.instance.work.stop()
+	r.instance.state.end()
 	s := r.instance.enrolments
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -258,6 +258,9 @@ func TestAFailureToStoreAfterTheReportIsReportedAndRevoked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := authority.WithDatabase(unstorable{r.authority.GetDatabase()})(r.authority); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.authority.GetTLSCertificate(); err != nil {
 		t.Fatal(err)
 	}
 	r.server = serveCA(t, r.authority)

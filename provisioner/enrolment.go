@@ -12,6 +12,7 @@ import (
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
 	"github.com/step-ca-intune/step-ca-intune/provisioner/profile"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 )
 
 // key names what Intune approves: one certificate request at one provisioner.
@@ -50,7 +51,8 @@ type result struct {
 	approved bool              // Intune answered Success for this request
 	used     bool              // a certificate was asked for with the approval
 	signed   *x509.Certificate // the certificate, once there is one
-	accepted bool              // Intune has accepted the success notification
+	claim    *report.Claim     // on the request, in the database; nil before the signing
+	accepted bool              // the success notification is at Intune, or safely stored for it
 	repeated bool              // the certificate was issued to an earlier copy of the request
 	finished bool
 	err      error // why there is no certificate, as far as the plugin decided
@@ -58,6 +60,10 @@ type result struct {
 	validation, notification call
 	signing                  time.Duration
 }
+
+// delivered reports whether the certificate left the plugin, so that step-ca may have
+// stored it.
+func (r *result) delivered() bool { return r.accepted && !r.repeated }
 
 // call is one call to Intune.
 type call struct {

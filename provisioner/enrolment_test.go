@@ -148,7 +148,7 @@ func TestANotificationOfAnotherRequestEndsNothing(t *testing.T) {
 	b.failure(t.Context(), csr, "no route context")
 	b.failure(ctx, pkcs10(t), "another certificate request")
 	other := *b.entry
-	other.Notify(ctx, webhook.Notification{CSR: csr, Failure: "another provisioner"})
+	_ = other.Notify(ctx, webhook.Notification{CSR: csr, Failure: "another provisioner"})
 	if n := len(b.out.lines("belongs to no enrolment")); n != 4 {
 		t.Errorf("%d of 4 are logged", n)
 	}
@@ -227,7 +227,7 @@ func TestAStoppingCARefuses(t *testing.T) {
 	b := newBench(t)
 	csr, ctx := pkcs10(t), routed(t.Context())
 	b.mustAllow(t, ctx, csr)
-	idle := b.instance.work.stop()
+	idle := b.instance.state.work.stop()
 	if _, err := b.ValidateChallenge(routed(t.Context()), challenge(pkcs10(t))); !errors.Is(err, errStopping) {
 		t.Errorf("got %v", err)
 	}
@@ -244,29 +244,27 @@ func TestAStoppingCARefuses(t *testing.T) {
 	<-idle
 }
 
-func TestAFailureNotificationIsBoundedAndIndependentOfTheDevice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		var took time.Duration
-		b.client.failure = func(ctx context.Context) error {
-			begin := time.Now()
-			<-ctx.Done()
-			took = time.Since(begin)
-			return ctx.Err()
-		}
-		hung, hangUp := context.WithCancel(t.Context())
-		csr, ctx := pkcs10(t), routed(hung)
-		b.mustAllow(t, ctx, csr)
-		hangUp()
-		b.failure(ctx, csr, "x")
-		<-b.instance.work.stop()
-		if took != reportTimeout {
-			t.Errorf("it took %s", took)
-		}
-		if n := len(b.out.lines("failure notification lost")); n != 1 {
-			t.Errorf("logged %d times", n)
-		}
-	})
+func TestAFailureNotificationIsIndependentOfTheDevice(t *testing.T) {
+	b := newBench(t)
+	hung, hangUp := context.WithCancel(t.Context())
+	csr, ctx := pkcs10(t), routed(hung)
+	b.mustAllow(t, ctx, csr)
+	hangUp()
+	b.failure(ctx, csr, "x")
+	b.client.wantFailure(t)
+	b.running().wantNothingLeft(t)
+}
+
+func TestAFailureNotificationThatIsNotDeliveredIsLoggedAtTheEnd(t *testing.T) {
+	b := newBench(t)
+	b.client.failure = func(context.Context) error { return intune.ErrUnavailable }
+	csr, ctx := pkcs10(t), routed(t.Context())
+	b.mustAllow(t, ctx, csr)
+	b.failure(ctx, csr, "x")
+	b.running().wantNothingLeft(t)
+	if n := len(b.out.lines("report lost")); n != 1 {
+		t.Errorf("logged %d times in %s", n, b.out)
+	}
 }
 
 func TestTheChallengeIsKeptOutOfWhatStepCASays(t *testing.T) {

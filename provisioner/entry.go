@@ -34,6 +34,7 @@ type entry struct {
 	profile *profile.Profile
 	timeout time.Duration // budget of one enrolment
 	limiter *limiter
+	queued  bool // success notifications are stored first and sent later
 
 	instance *instance
 	log      *slog.Logger
@@ -43,7 +44,7 @@ var _ webhook.Receiver = (*entry)(nil)
 
 // newEntry returns the provisioner that an Intune entry of ca.json describes. The issuer
 // is the issuing CA.
-func newEntry(r *rawEntry, issuer *x509.Certificate, log *slog.Logger, version string) (*entry, error) {
+func newEntry(r *rawEntry, issuer *x509.Certificate, hasDatabase bool, log *slog.Logger, version string) (*entry, error) {
 	scep, err := r.scepProvisioner()
 	if err != nil {
 		return nil, err
@@ -61,6 +62,10 @@ func newEntry(r *rawEntry, issuer *x509.Certificate, log *slog.Logger, version s
 		return nil, r.under(&keyErr{key: key, err: err})
 	}
 	conf, err := s.clientConfig()
+	if err != nil {
+		return nil, r.under(err)
+	}
+	queued, err := s.queued(hasDatabase)
 	if err != nil {
 		return nil, r.under(err)
 	}
@@ -89,6 +94,7 @@ func newEntry(r *rawEntry, issuer *x509.Certificate, log *slog.Logger, version s
 		profile: limits,
 		timeout: conf.Timeout,
 		limiter: limiter,
+		queued:  queued,
 		log:     log,
 	}, nil
 }

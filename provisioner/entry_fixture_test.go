@@ -12,6 +12,7 @@ import (
 	"github.com/smallstep/certificates/cas/apiv1"
 
 	"github.com/step-ca-intune/step-ca-intune/provisioner/profile"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 	"github.com/step-ca-intune/step-ca-intune/webhook"
 )
 
@@ -36,6 +37,11 @@ func newBench(t testing.TB) *bench {
 		limiter: newLimiter(8), instance: newInstance(mustAuthority(t, writeCA(t, nil)), log), log: log,
 	}
 	b.instance.entries["intune"] = b.entry
+	if b.instance.state, err = openState(report.Memory(), false, log); err != nil {
+		t.Fatal(err)
+	}
+	b.instance.state.deliver(b.instance)
+	t.Cleanup(func() { b.instance.state.halt() })
 	return b
 }
 
@@ -93,11 +99,13 @@ func (b *bench) sign(t testing.TB, csr []byte) (*x509.Certificate, error) {
 
 // issued and failure play step-ca's NOTIFYING call.
 func (b *bench) issued(ctx context.Context, csr []byte, cert *x509.Certificate) {
-	b.Notify(ctx, webhook.Notification{TransactionID: "tx-1", CSR: csr, Certificate: cert.Raw})
+	if err := b.Notify(ctx, webhook.Notification{TransactionID: "tx-1", CSR: csr, Certificate: cert.Raw}); err != nil {
+		b.out.Write([]byte("cut off: " + err.Error() + "\n"))
+	}
 }
 
 func (b *bench) failure(ctx context.Context, csr []byte, text string) {
-	b.Notify(ctx, webhook.Notification{TransactionID: "tx-1", CSR: csr, Failure: text})
+	_ = b.Notify(ctx, webhook.Notification{TransactionID: "tx-1", CSR: csr, Failure: text})
 }
 
 // running returns what the helpers of a whole CA check.

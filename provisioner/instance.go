@@ -14,6 +14,7 @@ import (
 	"github.com/smallstep/certificates/authority/provisioner"
 	"github.com/smallstep/certificates/cas/apiv1"
 
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 	"github.com/step-ca-intune/step-ca-intune/webhook"
 )
 
@@ -21,11 +22,12 @@ import (
 // new instance; a request under way ends on the instance that it began on.
 type instance struct {
 	authority  *authority.Authority
-	entries    map[string]*entry // by name
+	chain      []*x509.Certificate // of the issuing CA
+	entries    map[string]*entry   // by name
 	enrolments *enrolments
 	issued     *issuedCertificates
 	refusals   *refusals
-	work       *work
+	state      *state
 	log        *slog.Logger
 
 	startOnce sync.Once
@@ -39,7 +41,6 @@ func newInstance(a *authority.Authority, log *slog.Logger) *instance {
 		enrolments: newEnrolments(maxEnrolments),
 		issued:     newIssuedCertificates(maxIssued, time.Now),
 		refusals:   newRefusals(time.Now),
-		work:       newWork(),
 		log:        log,
 		onStart:    func() {},
 	}
@@ -75,7 +76,6 @@ func (i *instance) install(entries []*entry, cas []*x509.Certificate) error {
 			return fmt.Errorf("installing the Intune provisioners: %w", err)
 		}
 	}
-	i.work = wrapDatabase(i.authority.GetDatabase(), i.work, i.log)
 	return nil
 }
 
@@ -113,25 +113,55 @@ func (i *instance) standing() error {
 	return nil
 }
 
-// recall returns the certificate that the same request got a moment ago, unless it was
-// revoked since.
-func (i *instance) recall(k key) *apiv1.CreateCertificateResponse {
-	r := i.issued.recall(k)
-	if r == nil {
-		return nil
+// claim makes a request this enrolment's alone, in all replicas, or returns the
+// certificate that the same request got a moment ago. A revoked one is never handed out
+// again.
+func (i *instance) claim(ctx context.Context, e *enrolment) (*report.Claim, *apiv1.CreateCertificateResponse, error) {
+	until := e.deadline.Add(grace)
+	claim, issued, err := i.state.store.Begin(ctx, e.record(), until)
+	for err == nil && issued != nil {
+		earlier := i.recall(e.key, issued.Serial)
+		if earlier != nil {
+			return nil, earlier, nil
+		}
+		i.issued.forget(e.key)
+		claim, issued, err = i.state.store.Restart(ctx, e.record(), issued, until)
 	}
-	if revoked, err := i.authority.IsRevoked(r.Certificate.SerialNumber.String()); err != nil || revoked {
-		i.issued.forget(k)
-		return nil
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", errDuplicate, err)
 	}
-	return r
+	return claim, nil, err
 }
 
-// revoke revokes a certificate in step-ca's database.
+// recall returns the certificate with a serial number in decimal, as it was issued for a
+// request, unless it is gone or was revoked.
+func (i *instance) recall(k key, serial string) *apiv1.CreateCertificateResponse {
+	if revoked, err := i.authority.IsRevoked(serial); err != nil || revoked {
+		return nil
+	}
+	if r := i.issued.recall(k); r != nil && r.Certificate.SerialNumber.String() == serial {
+		return r
+	}
+	cert, err := i.authority.GetDatabase().GetCertificate(serial)
+	if err != nil {
+		return nil
+	}
+	return &apiv1.CreateCertificateResponse{Certificate: cert, CertificateChain: i.chain}
+}
+
+// revoke revokes a certificate in step-ca's database; a second time does nothing. Without
+// a database nothing is stored and there is nothing to revoke.
 func (i *instance) revoke(cert *x509.Certificate) error {
+	if !i.state.lasting {
+		return nil
+	}
+	serial := cert.SerialNumber.String()
+	if revoked, err := i.authority.IsRevoked(serial); err == nil && revoked {
+		return nil
+	}
 	ctx := provisioner.NewContextWithMethod(context.Background(), provisioner.RevokeMethod)
 	return i.authority.Revoke(ctx, &authority.RevokeOptions{
-		Serial:      cert.SerialNumber.String(),
+		Serial:      serial,
 		Reason:      "the certificate did not reach the device",
 		ReasonCode:  5, // cessationOfOperation, RFC 5280 section 5.3.1
 		PassiveOnly: true,

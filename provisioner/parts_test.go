@@ -14,8 +14,10 @@ import (
 	"github.com/smallstep/certificates/cas/apiv1"
 	"github.com/smallstep/certificates/db"
 	"github.com/smallstep/nosql"
+	"github.com/smallstep/nosql/database"
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 )
 
 func TestAnIssuedCertificateIsRememberedForFifteenMinutes(t *testing.T) {
@@ -101,9 +103,9 @@ func TestAFailureIsExplainedToTheAdministrator(t *testing.T) {
 
 func TestTheDatabaseIsClosedWhenTheWorkIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counter := &closeCounter{DB: closable{}}
+		counter := &closeCounter{DB: newClosable()}
 		database := &db.DB{DB: counter}
-		w := wrapDatabase(database, newWork(), discard)
+		w := mustWrap(t, database, discard).work
 		if !w.begin() {
 			t.Fatal("work does not begin")
 		}
@@ -126,12 +128,12 @@ func TestTheDatabaseIsClosedWhenTheWorkIsDone(t *testing.T) {
 
 func TestTheDatabaseDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counter := &closeCounter{DB: closable{}}
+		counter := &closeCounter{DB: newClosable()}
 		database := &db.DB{DB: counter}
 		out := new(syncBuffer)
-		wrapDatabase(database, newWork(), slog.New(slog.NewTextHandler(out, nil))).begin()
+		mustWrap(t, database, slog.New(slog.NewTextHandler(out, nil))).work.begin()
 		begin := time.Now()
-		if err := database.DB.Close(); err != nil || counter.closed != 1 || time.Since(begin) != stopTimeout {
+		if err := database.DB.Close(); err != nil || counter.closed != 1 || time.Since(begin) != stopTimeout-drainTimeout {
 			t.Errorf("closed %d times after %s, %v", counter.closed, time.Since(begin), err)
 		}
 		if len(out.lines("still under way")) != 1 {
@@ -140,29 +142,46 @@ func TestTheDatabaseDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-// closable is a database that can be closed.
-type closable struct{ nosql.DB }
+// closable is a database in memory that can be closed.
+type closable struct {
+	nosql.DB
+	memory report.Database
+}
+
+func newClosable() closable { return closable{memory: report.Memory()} }
 
 func (closable) Close() error { return nil }
 
-func TestAReloadWaitsForTheWorkOfTheWholeProcess(t *testing.T) {
+func (c closable) CreateTable(table []byte) error { return c.memory.CreateTable(table) }
+func (c closable) Get(table, key []byte) ([]byte, error) {
+	return c.memory.Get(table, key)
+}
+func (c closable) List(table []byte) ([]*database.Entry, error) { return c.memory.List(table) }
+func (c closable) Update(tx *database.Tx) error                 { return c.memory.Update(tx) }
+
+func mustWrap(t testing.TB, d db.AuthDB, log *slog.Logger) *state {
+	t.Helper()
+	s, ok, err := stateOf(d, log)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	return s
+}
+
+func TestAReloadKeepsTheStateOfTheDatabase(t *testing.T) {
 	for name, typ := range map[string]string{"a database that compacts": "badgerv2", "one that does not": "bbolt"} {
 		t.Run(name, func(t *testing.T) {
 			database := openDatabase(t, typ)
 			defer database.Shutdown()
-			first, second := newWork(), newWork()
-			if wrapDatabase(database, first, discard) != first {
-				t.Error("the first start waits for other work")
-			}
+			first := mustWrap(t, database, discard)
 			wrapped := database.DB
-			if wrapDatabase(database, second, discard) != first || database.DB != wrapped {
+			if mustWrap(t, database, discard) != first || database.DB != wrapped {
 				t.Error("a reload wraps the database again")
 			}
 		})
 	}
-	w := newWork()
-	if wrapDatabase(new(db.SimpleDB), w, discard) != w {
-		t.Error("without a database other work is waited for")
+	if _, ok, err := stateOf(new(db.SimpleDB), discard); ok || err != nil {
+		t.Error("without a database there is none to wait")
 	}
 }
 

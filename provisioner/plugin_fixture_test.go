@@ -150,6 +150,9 @@ func constructPlugin(t testing.TB, p *Plugin, file string, client intuneClient) 
 		r.instance = s.(*service).instance
 		log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		r.instance.log = log
+		if r.instance.state != nil {
+			r.instance.state.log = log
+		}
 		for name, e := range r.instance.entries {
 			e.client, e.log = client, log.With("provisioner", name)
 		}
@@ -161,7 +164,9 @@ func constructPlugin(t testing.TB, p *Plugin, file string, client intuneClient) 
 	return r, err
 }
 
-func newPlugin() *Plugin { return &Plugin{version: "test", running: map[string]serving{}} }
+func newPlugin() *Plugin {
+	return &Plugin{version: "test", running: map[string]serving{}, states: map[string]*state{}}
+}
 
 // startPlugin serves a ca.json with the plugin.
 func startPlugin(t testing.TB, file string, client intuneClient) *running {

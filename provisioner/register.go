@@ -26,7 +26,9 @@ type Plugin struct {
 
 	mu      sync.Mutex
 	running map[string]serving // by configuration file
-	works   []*work
+	// states are those of CAs without a database, by configuration file: a reload hands
+	// them on.
+	states map[string]*state
 }
 
 // serving is what a running CA serves, as far as a reload cannot change it.
@@ -36,7 +38,7 @@ type serving struct{ scep, intune bool }
 // constructs from now on. It must be called after step-ca's CAS packages are imported,
 // that is, in main, and once. The version is told to Intune with each call.
 func Register(version string) *Plugin {
-	p := &Plugin{version: version, running: map[string]serving{}}
+	p := &Plugin{version: version, running: map[string]serving{}, states: map[string]*state{}}
 	for _, typ := range []apiv1.Type{apiv1.SoftCAS, apiv1.CloudCAS, apiv1.StepCAS, apiv1.VaultCAS, apiv1.ExternalCAS} {
 		if original, ok := apiv1.LoadCertificateAuthorityServiceNewFunc(typ); ok {
 			apiv1.Register(typ, func(ctx context.Context, o apiv1.Options) (apiv1.CertificateAuthorityService, error) {
@@ -47,18 +49,13 @@ func Register(version string) *Plugin {
 	return p
 }
 
-// Wait returns when the notifications under way have been sent, or ctx is done. Call it
-// when step-ca has stopped.
-func (p *Plugin) Wait(ctx context.Context) {
+// Stop ends what has no database to wait for it: it waits for the enrolments under way,
+// delivers what it can and logs what is lost. Call it when step-ca has stopped.
+func (p *Plugin) Stop() {
 	p.mu.Lock()
-	works := p.works
-	p.mu.Unlock()
-	for _, w := range works {
-		select {
-		case <-w.stop():
-		case <-ctx.Done():
-			return
-		}
+	defer p.mu.Unlock()
+	for _, s := range p.states {
+		s.end()
 	}
 }
 
@@ -100,9 +97,10 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	issuer := o.CertificateChain[0]
 	conf := a.GetConfig()
 	i := newInstance(a, newLogger(conf.Logger))
+	i.chain = o.CertificateChain
 	var entries []*entry
 	for n := range raw {
-		e, err := newEntry(&raw[n], issuer, i.log, p.version)
+		e, err := newEntry(&raw[n], issuer, conf.DB != nil, i.log, p.version)
 		if err != nil {
 			return nil, err
 		}
@@ -113,18 +111,44 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 		return nil, err
 	}
 	if len(entries) > 0 {
+		if i.state, err = p.state(a, i.log); err != nil {
+			return nil, err
+		}
 		warnOfX5C(conf, cas, i.log)
 	}
-	i.onStart = func() { p.serve(conf.Filepath(), serving{scep: servesSCEP(conf), intune: len(entries) > 0}, i.work) }
+	i.onStart = func() {
+		p.serve(conf.Filepath(), serving{scep: servesSCEP(conf), intune: len(entries) > 0})
+		if i.state != nil {
+			i.state.deliver(i)
+		}
+	}
 	return &service{inner: soft, instance: i}, nil
 }
 
+// state returns the state of the authority's database, or the one that this process keeps
+// for a CA without a database.
+func (p *Plugin) state(a *authority.Authority, log *slog.Logger) (*state, error) {
+	if s, ok, err := stateOf(a.GetDatabase(), log); ok {
+		return s, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	file := a.GetConfig().Filepath()
+	if s := p.states[file]; s != nil {
+		return s, nil
+	}
+	s, err := memoryState(log)
+	if err == nil {
+		p.states[file] = s
+	}
+	return s, err
+}
+
 // serve notes what the CA of a configuration file serves from now on.
-func (p *Plugin) serve(file string, s serving, w *work) {
+func (p *Plugin) serve(file string, s serving) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running[file] = s
-	p.works = append(p.works, w)
 }
 
 // reloadable refuses a reload that adds the first SCEP provisioner or removes the last:

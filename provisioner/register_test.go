@@ -106,7 +106,7 @@ func TestAStartThatFailsLeavesNoMark(t *testing.T) {
 	if _, err := constructPlugin(t, p, file, newFakeClient()); err != nil { // as step ca export: no TLS certificate
 		t.Fatal(err)
 	}
-	if len(p.running) != 0 || len(p.works) != 0 {
+	if len(p.running) != 0 {
 		t.Errorf("running %v", p.running)
 	}
 }
@@ -210,25 +210,19 @@ func TestTheHooksOfAnEntryAreItsOwn(t *testing.T) {
 	}
 }
 
-func TestTheEndOfTheProcessWaitsForNotifications(t *testing.T) {
+func TestTheEndOfTheProcessWaitsForEnrolments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, w := newPlugin(), newWork()
-		p.serve("ca.json", serving{}, w)
-		w.begin()
-		begin := time.Now()
-		time.AfterFunc(3*time.Second, w.end)
-		p.Wait(t.Context())
-		if waited := time.Since(begin); waited != 3*time.Second {
-			t.Errorf("waited for %s", waited)
+		p := newPlugin()
+		s, err := memoryState(discard)
+		if err != nil {
+			t.Fatal(err)
 		}
-		stuck := newWork()
-		stuck.begin()
-		p.serve("ca.json", serving{}, stuck)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		begin = time.Now()
-		p.Wait(ctx)
-		if waited := time.Since(begin); waited != 5*time.Second {
+		p.states["ca.json"] = s
+		s.work.begin()
+		begin := time.Now()
+		time.AfterFunc(3*time.Second, s.work.end)
+		p.Stop()
+		if waited := time.Since(begin); waited != 3*time.Second {
 			t.Errorf("waited for %s", waited)
 		}
 	})

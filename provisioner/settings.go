@@ -36,6 +36,11 @@ type settings struct {
 	// MaxConcurrent is how many requests of this provisioner are at Intune at once; more
 	// wait within Timeout. Default: 256.
 	MaxConcurrent *int `json:"maxConcurrent"`
+	// Reporting is "strict": a certificate reaches its device after Intune has accepted the
+	// success notification; or "queued": after the notification is safely stored, which
+	// keeps devices enrolling while Intune does not answer and is not Microsoft's rule.
+	// Queued needs a database. Default: strict.
+	Reporting string `json:"reporting"`
 	// CAID names this CA to Intune, which sends revocation requests to it: the value of
 	// caConfiguration and certificateAuthority. Default: the issuing CA's distinguished name.
 	CAID string `json:"caID"`

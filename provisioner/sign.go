@@ -11,6 +11,7 @@ import (
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
 	"github.com/step-ca-intune/step-ca-intune/provisioner/profile"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 )
 
 var (
@@ -43,15 +44,22 @@ func (p *entry) issue(inner apiv1.CertificateAuthorityService, e *enrolment, req
 	if err := e.inTime(); err != nil {
 		return nil, err
 	}
-	if earlier := p.instance.recall(e.key); earlier != nil {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(e.ctx), e.deadline)
+	defer cancel()
+	claim, earlier, err := p.instance.claim(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	if earlier != nil {
 		e.update(func(r *result) { r.signed, r.accepted, r.repeated = earlier.Certificate, true, true })
 		return earlier, nil
 	}
+	e.update(func(r *result) { r.claim = claim })
 	response, err := p.sign(inner, e, req)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.reportSuccess(e, response.Certificate); err != nil {
+	if err := p.reportSuccess(ctx, e, claim, response.Certificate); err != nil {
 		return nil, err
 	}
 	p.instance.issued.remember(e.key, response)
@@ -89,17 +97,23 @@ func (p *entry) shorten(e *enrolment, req *apiv1.CreateCertificateRequest) {
 }
 
 // reportSuccess is rule 2 of Microsoft's page: without an accepted success notification
-// the certificate may not reach the device. It no longer depends on the device: Intune
-// hears of the certificate even when the device hangs up now.
-func (p *entry) reportSuccess(e *enrolment, cert *x509.Certificate) error {
+// the certificate may not reach the device. With queued reports the operator has chosen
+// otherwise: the report is safely stored instead. It no longer depends on the device:
+// Intune hears of the certificate even when the device hangs up now.
+func (p *entry) reportSuccess(ctx context.Context, e *enrolment, claim *report.Claim, cert *x509.Certificate) error {
 	if err := e.inTime(); err != nil {
-		return &unreportedError{err}
+		return err
 	}
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(e.ctx), e.deadline)
-	defer cancel()
+	if err := claim.Prepare(ctx, cert.Raw, p.queued); err != nil {
+		return fmt.Errorf("noting the certificate in the database: %w", err)
+	}
+	if p.queued {
+		e.update(func(r *result) { r.accepted = true })
+		return nil
+	}
 	release, err := p.limiter.notification(ctx)
 	if err != nil {
-		return &unreportedError{err}
+		return err
 	}
 	defer release()
 	begin := time.Now()

@@ -24,6 +24,7 @@ const (
 var (
 	errStopping      = errors.New("the CA is stopping")
 	errNoRoute       = errors.New("the call does not belong to a SCEP request")
+	errNoChallenge   = errors.New("the request has no challenge")
 	errTransactionID = fmt.Errorf("the SCEP transaction id is empty or longer than %d bytes", maxTransactionID)
 	errAbandoned     = errors.New("step-ca did not end the request in time")
 )
@@ -32,7 +33,7 @@ var (
 // for this one request. The data that it returns are what templates may use.
 func (p *entry) ValidateChallenge(ctx context.Context, c webhook.Challenge) (any, error) {
 	e := p.newEnrolment(ctx, c)
-	if !p.instance.work.begin() {
+	if !p.instance.state.work.begin() {
 		p.log.Warn("enrolment", outcomeAttrs(e, outcomeFailed, result{}, errStopping)...)
 		return nil, errStopping
 	}
@@ -41,7 +42,7 @@ func (p *entry) ValidateChallenge(ctx context.Context, c webhook.Challenge) (any
 		if res, first := e.finish(); first {
 			p.logOutcome(e, outcome, res, err)
 		}
-		p.instance.work.end()
+		p.instance.state.work.end()
 		return nil, err
 	}
 	return e.request.TemplateData(), nil
@@ -78,6 +79,9 @@ func (p *entry) approve(e *enrolment) (o outcome, err error) {
 	}()
 	if e.route == nil {
 		return outcomeFailed, errNoRoute
+	}
+	if e.password == "" {
+		return outcomeRefused, errNoChallenge // what Intune could not approve it need not be asked about
 	}
 	if e.transactionID == "" || len(e.transactionID) > maxTransactionID {
 		return outcomeRefused, errTransactionID

@@ -17,5 +17,7 @@
 //
 // The handler always answers 200, also when the receiver panics: step-ca repeats a call
 // that fails, a second later and within the time that the device is waiting. A refusal is
-// `"allow": false`.
+// `"allow": false`. There is one exception: when a [Receiver] returns an error to the
+// notification of a certificate, the handler panics with [net/http.ErrAbortHandler], and the
+// certificate does not leave.
 package webhook

@@ -51,6 +51,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) answer(r *http.Request) (answer stepca.ResponseBody) {
 	defer func() {
 		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
 			h.log.Error("webhook call refused", "err", fmt.Sprintf("panic: %v", p), "stack", string(debug.Stack()))
 			answer = stepca.ResponseBody{}
 		}
@@ -61,7 +64,11 @@ func (h *Handler) answer(r *http.Request) (answer stepca.ResponseBody) {
 		return stepca.ResponseBody{}
 	}
 	if hook.kind == Notifying {
-		hook.receiver.Notify(r.Context(), call.notification())
+		if err := hook.receiver.Notify(r.Context(), call.notification()); err != nil {
+			// The hook runs in the goroutine of the SCEP request: net/http closes the connection
+			// instead of sending the answer that step-ca has built.
+			panic(http.ErrAbortHandler)
+		}
 		return stepca.ResponseBody{Allow: true}
 	}
 	data, err := hook.receiver.ValidateChallenge(r.Context(), call.challenge(r.Header.Get("X-Request-Id")))

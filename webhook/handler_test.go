@@ -35,8 +35,9 @@ func (r *receiver) ValidateChallenge(_ context.Context, c Challenge) (any, error
 	return r.data, r.err
 }
 
-func (r *receiver) Notify(_ context.Context, n Notification) {
+func (r *receiver) Notify(_ context.Context, n Notification) error {
 	r.notifications = append(r.notifications, n)
+	return r.err
 }
 
 // dead is the network behind the round tripper; no call of ours may reach it.
@@ -229,6 +230,17 @@ func TestOtherHostsPassUntouched(t *testing.T) {
 	if next.calls != 1 {
 		t.Errorf("passed on %d times", next.calls)
 	}
+}
+
+func TestAReceiverCanCutTheAnswerOff(t *testing.T) {
+	hook := NewHook(Notifying, "intune", &receiver{err: errors.New("the certificate must not leave")})
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	send(t, NewHandler(nil, hook), request(t, hook, hook.Secret, failureCall()))
+	t.Error("answered")
 }
 
 type zeros struct{}

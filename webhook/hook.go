@@ -29,8 +29,9 @@ type Receiver interface {
 	// ValidateChallenge returns the data that templates see, or an error, which denies the
 	// request. The error is for the receiver's own log: the device never sees it.
 	ValidateChallenge(context.Context, Challenge) (data any, err error)
-	// Notify is told that a certificate was issued or that a request failed.
-	Notify(context.Context, Notification)
+	// Notify is told that a certificate was issued or that a request failed. An error cuts
+	// the answer to the device off: step-ca ignores what a NOTIFYING hook answers.
+	Notify(context.Context, Notification) error
 }
 
 // Challenge is what step-ca asks a SCEPCHALLENGE hook.

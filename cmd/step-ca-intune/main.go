@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log"
 	"net/http"
@@ -19,10 +18,6 @@ import (
 	"github.com/step-ca-intune/step-ca-intune/provisioner"
 )
 
-// reportsTimeout bounds how long the process stays for notifications after step-ca has
-// stopped.
-const reportsTimeout = 15 * time.Second
-
 func main() {
 	if err := step.Init(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -37,9 +32,7 @@ func main() {
 
 	plugin := provisioner.Register(v.ours)
 	err := newApp(v).Run(os.Args)
-	ctx, cancel := context.WithTimeout(context.Background(), reportsTimeout)
-	plugin.Wait(ctx)
-	cancel()
+	plugin.Stop()
 	ui.Reset()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -88,7 +88,7 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 			tlv(0x30, tlv(0x30, oidDER(oidCustom), []byte{1, 1, 1}, tlv(4, []byte{5, 0}))))}}, "an extension is not DER"},
 		{"more extensions than anyone needs", manyExtensions(40), "more than 32 extensions"},
 
-		{"10,000 names", manyNames(10_000), "more than 65536 bytes"},
+		{"10,000 names", manyNames(10_000), "more than 32768 bytes"},
 		{"101 names", manyNames(101), "more than 100 names"},
 		{"names of 20 kB", draft{}.sans(t, dnsName(long("a", 20_000))), "more than 16384 bytes"},
 		{"no names in the list of names", draft{}.sans(t), "names: empty"},
@@ -112,7 +112,7 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		{"a name of a universal tag", draft{}.sans(t, tlv(0x16, []byte("x"))), "tag 0x16"},
 		{"names with bytes after the list", draft{}.ext(oidSAN, false, append(concat(t, dnsName("a.example")), 5, 0)), "bytes after the sequence"},
 
-		{"a subject of 64 kB", draft{subject: name(t, rdn{cn(long("a", 64<<10))})}, "more than 65536 bytes"},
+		{"a subject of 64 kB", draft{subject: name(t, rdn{cn(long("a", 64<<10))})}, "more than 32768 bytes"},
 		{"a subject of 9 kB", draft{subject: name(t, rdn{cn(long("a", 9000))})}, "subject: more than 8192 bytes"},
 		{"a subject of 65 attributes", draft{subject: manyAttributes(t, 65)}, "more than 64 attributes"},
 		{"NUL in the common name", draft{subject: name(t, rdn{cn("a\x00b")})}, "holds a NUL"},
@@ -134,7 +134,7 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		{"two challenge passwords", draft{challenge: "one"}.attr(attribute(t, oidChallengePassword, utf8String("two"))), "more than one challenge"},
 		{"two values in the challenge password", draft{}.attr(attribute(t, oidChallengePassword, utf8String("one"), utf8String("two"))), "more than one challenge"},
 		{"a challenge password that is a number", draft{}.attr(attribute(t, oidChallengePassword, tlv(2, []byte{1}))), "not text"},
-		{"a challenge of 1 MB", draft{challenge: long("a", 1<<20)}, "more than 65536 bytes"},
+		{"a challenge of 1 MB", draft{challenge: long("a", 1<<20)}, "more than 32768 bytes"},
 		{"an attribute without values", draft{}.attr(attribute(t, oidCustom)), "an attribute is not DER"},
 		{"an attribute with bytes after it", draft{}.attr(tlv(0x30, oidDER(oidCustom), tlv(0x31, []byte{5, 0}), []byte{5, 0})), "an attribute is not DER"},
 		{"more attributes than anyone needs", manyCustom(t, 40), "more than 32 attributes"},

@@ -4,7 +4,7 @@ package profile
 // challenges, which are the largest part of a request, have some kilobytes) and
 // keep certificates small enough for a TLS handshake and a smart card.
 const (
-	maxRequest           = 64 << 10 // bytes, challenge included
+	maxRequest           = 32 << 10 // bytes, challenge included; the database takes records of 60 kB, in base64
 	maxAttributes        = 32
 	maxExtensions        = 32
 	maxSubject           = 8 << 10 // bytes

@@ -71,7 +71,7 @@ func (d *demo) try(ctx context.Context, r row) (o outcome, err error) {
 	}
 	o.issued = result.Certificate != nil
 	if o.issued {
-		o.serial = fmt.Sprintf("%X", result.Certificate.SerialNumber)
+		o.serial = fmt.Sprintf("%X", result.Certificate.SerialNumber.Bytes())
 	}
 	calls, err := d.callsOf(message)
 	if err != nil {
