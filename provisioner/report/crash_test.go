@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/smallstep/nosql/database"
@@ -19,10 +20,13 @@ type crashing struct {
 	left   int
 	after  bool
 	crash  context.CancelFunc
+	mu     sync.Mutex
 	writes int
 }
 
 func (c *crashing) Update(tx *database.Tx) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.writes++
 	c.left--
 	if c.left > 0 {
@@ -40,6 +44,7 @@ func (c *crashing) Update(tx *database.Tx) error {
 // world is what remains when a process dies: the database, what Intune knows, and which
 // certificates devices hold.
 type world struct {
+	name    string
 	db      Database
 	clock   *clock
 	intune  recorder
@@ -123,53 +128,61 @@ func (w *world) check(t *testing.T, s *Store) {
 		revoked := slices.Contains(w.revoked, transaction)
 		switch {
 		case len(kinds) == 0:
-			t.Errorf("%s: Intune knows nothing", transaction)
+			t.Errorf("%s: %s: Intune knows nothing", w.name, transaction)
 		case w.holds[transaction] && (kinds[0] != KindSuccess || revoked):
-			t.Errorf("%s: the device holds a certificate, Intune heard %q, revoked: %v", transaction, kinds, revoked)
+			t.Errorf("%s: %s: the device holds a certificate, Intune heard %q, revoked: %v", w.name, transaction, kinds, revoked)
 		case revoked && kinds[len(kinds)-1] != KindFailure:
-			t.Errorf("%s: the certificate is revoked, Intune heard %q", transaction, kinds)
+			t.Errorf("%s: %s: the certificate is revoked, Intune heard %q", w.name, transaction, kinds)
 		case !revoked && kinds[0] != KindSuccess:
-			t.Errorf("%s: the certificate is not revoked, Intune heard %q", transaction, kinds)
+			t.Errorf("%s: %s: the certificate is not revoked, Intune heard %q", w.name, transaction, kinds)
 		case len(kinds) > 2:
-			t.Errorf("%s: Intune heard %q", transaction, kinds)
+			t.Errorf("%s: %s: Intune heard %q", w.name, transaction, kinds)
 		}
 	}
 	for _, transaction := range []string{"strict", "queued", "refused", "undelivered"} {
 		claim, issued, err := s.Begin(t.Context(), requestOf(transaction), soon(s))
 		if err != nil || claim == nil && issued == nil {
-			t.Errorf("%s: beginning again: %v", transaction, err)
+			t.Errorf("%s: %s: beginning again: %v", w.name, transaction, err)
 		}
 	}
 }
 
 func TestACrashAtAnyWriteLosesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, open func() Database) {
-		for _, after := range []bool{false, true} {
-			for n := 1; ; n++ {
-				if !crashAt(t, open, n, after) {
-					if n < 20 {
-						t.Errorf("a life has %d writes only", n-1)
-					}
-					break
-				}
-				if t.Failed() {
-					t.Fatalf("crashed at write %d, applied: %v", n, after)
-				}
+		db := open()
+		writes := crashAt(t, db, 1_000_000, false)
+		if writes < 20 {
+			t.Fatalf("a life has %d writes only", writes)
+		}
+		var wg sync.WaitGroup
+		running := make(chan struct{}, 8)
+		for n := 1; n <= writes; n++ {
+			for _, after := range []bool{false, true} {
+				running <- struct{}{}
+				wg.Go(func() {
+					defer func() { <-running }()
+					crashAt(t, db, n, after)
+				})
 			}
 		}
+		wg.Wait()
 	})
 }
 
-// crashAt lets a process die at its n-th write, and its successor tidy up; false means
-// that it did not get as far.
-func crashAt(t *testing.T, open func() Database, n int, after bool) bool {
+// crashAt lets a process die at its n-th write, and its successor tidy up. It returns
+// how often the first one has written.
+func crashAt(t *testing.T, db Database, n int, after bool) int {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w := &world{db: &prefixed{Database: open(), prefix: fmt.Sprintf("n%d%v_", n, after)}, clock: newClock(), holds: map[string]bool{}, issued: map[string]bool{}}
-	db := &crashing{Database: w.db, left: n, after: after, crash: cancel}
-	w.live(ctx, t, db)
+	w := &world{
+		name: fmt.Sprintf("crash at write %d, applied: %v", n, after), clock: newClock(),
+		db:    &prefixed{Database: db, prefix: fmt.Sprintf("n%d%v_", n, after)},
+		holds: map[string]bool{}, issued: map[string]bool{},
+	}
+	dying := &crashing{Database: w.db, left: n, after: after, crash: cancel}
+	w.live(ctx, t, dying)
 	w.check(t, w.recover(t))
-	return db.left <= 0
+	return dying.writes
 }
 
 // prefixed gives each life its own tables in one database.
