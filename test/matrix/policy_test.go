@@ -90,3 +90,39 @@ func TestNamesThatThePolicyDeniesAreReportedOnce(t *testing.T) {
 		"a name that only looks alike": {sans: []intunesim.SAN{dns("denied.example.contoso.example"), mail("alice@undenied.example")}},
 	}, issued)
 }
+
+// An allow list knows no URIs without a host: with one, the SID reaches the
+// certificate through a template without URIs only.
+func TestAnAllowListNeedsATemplateWithoutURIs(t *testing.T) {
+	t.Parallel()
+	_, templates := documented(t)
+	sid := profile(map[string]any{"sidFromSAN": true})
+	s := newSite(t, map[string]func(map[string]any){
+		"intune":     sid,
+		"leaves-out": all(sid, template(templates[1])),
+	}, func(config map[string]any) {
+		config["authority"].(map[string]any)["policy"] = map[string]any{"x509": map[string]any{"allow": map[string]any{
+			"cn":    []string{"Alice Smith"},
+			"dns":   []string{"*.contoso.example", "localhost"},
+			"email": []string{"@contoso.example"},
+			"ip":    []string{"127.0.0.1"},
+		}}}
+	}, nil)
+	names := []intunesim.SAN{user("alice@contoso.example"), uri(sidURI + honestSID)}
+	t.Run("a URI is not allowed", func(t *testing.T) {
+		t.Parallel()
+		s.enrol(t, "intune", s.device(t, "CN=Alice Smith", names...), failed, "uri")
+	})
+	t.Run("without URIs", func(t *testing.T) {
+		t.Parallel()
+		checkSID(t, s.inspect(t, s.enrol(t, "leaves-out", s.device(t, "CN=Alice Smith", names...), issued, "")))
+	})
+	t.Run("a common name that is not in the list", func(t *testing.T) {
+		t.Parallel()
+		s.enrol(t, "leaves-out", s.device(t, "CN=device-1", names...), failed, "device-1")
+	})
+	t.Run("a UPN that is not in the list", func(t *testing.T) {
+		t.Parallel()
+		s.enrol(t, "leaves-out", s.device(t, "CN=Alice Smith", user("alice@fabrikam.example")), failed, "alice@fabrikam.example")
+	})
+}
