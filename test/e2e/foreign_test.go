@@ -56,6 +56,9 @@ func TestScepclientEnrols(t *testing.T) {
 
 func TestTheDemoEndsAsItShould(t *testing.T) {
 	t.Parallel()
+	if err := noteSources(); err != nil {
+		t.Fatal(err)
+	}
 	output, err := exec.CommandContext(t.Context(), harness.Demo.In(bin), "-bin", bin).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)

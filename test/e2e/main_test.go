@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/step-ca-intune/step-ca-intune/test/harness"
@@ -14,6 +15,9 @@ import (
 
 // bin is the folder with the programs under test.
 var bin string
+
+// noteSources makes go test run these tests again when the programs have changed.
+var noteSources = sync.OnceValue(func() error { return harness.NoteSources(context.Background()) })
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 

@@ -36,6 +36,9 @@ func newSite(t *testing.T, edits ...func(entry map[string]any, o *harness.Option
 
 func startSim(t *testing.T, flags ...string) *harness.Sim {
 	t.Helper()
+	if err := noteSources(); err != nil {
+		t.Fatal(err)
+	}
 	sim, err := harness.StartSim(t.Context(), harness.IntuneSim.In(bin), t.TempDir(), flags...)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,17 +34,46 @@ func (p Program) In(dir string) string { return filepath.Join(dir, p.name) }
 // Build compiles programs into dir, as pure Go like their releases. It works
 // from anywhere inside the module.
 func Build(ctx context.Context, dir string, programs ...Program) error {
-	root, err := run(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}", module)
+	root, err := moduleRoot(ctx)
 	if err != nil {
-		return fmt.Errorf("finding the module: %w", err)
+		return err
 	}
 	for _, p := range programs {
-		folder := filepath.Join(strings.TrimSpace(root), p.folder)
+		folder := filepath.Join(root, p.folder)
 		if _, err := run(ctx, folder, "go", "build", "-o", p.In(dir), p.pkg); err != nil {
 			return fmt.Errorf("building %s: %w", p.name, err)
 		}
 	}
 	return nil
+}
+
+// NoteSources looks at every source file of the module. go test remembers which
+// files a test has looked at, not TestMain: without this, called from a test, it
+// would take an earlier result although the programs under test have changed.
+func NoteSources(ctx context.Context) error {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root:
+			return filepath.SkipDir
+		case !d.IsDir() && (filepath.Ext(path) == ".go" || d.Name() == "go.mod"):
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+}
+
+func moduleRoot(ctx context.Context) (string, error) {
+	root, err := run(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}", module)
+	if err != nil {
+		return "", fmt.Errorf("finding the module: %w", err)
+	}
+	return strings.TrimSpace(root), nil
 }
 
 func run(ctx context.Context, folder, name string, args ...string) (string, error) {
