@@ -1,13 +1,14 @@
 # Needs Go and make; `make test` also a C compiler, for the race detector.
 GO ?= go
 FUZZTIME ?= 1m
+ROUNDS ?= 200
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 # The smart-card library stays out: it needs pcsc headers and no test uses a card.
 TEST_TAGS := noyubikey
 TOOLS := $(CURDIR)/bin/tools
 
-.PHONY: build demo test e2e lint fuzz tools clean
+.PHONY: build demo test e2e lint fuzz crash tools clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION) -X 'main.buildTime=$(shell date -u '+%Y-%m-%d %H:%M UTC')'" \
@@ -22,7 +23,8 @@ test:
 
 # With a SCEP client that is a system service: certmonger, installed when missing.
 e2e:
-	./test/e2e/certmonger.sh
+	./test/tools/debian.sh getcert:certmonger dbus-run-session:dbus
+	CGO_ENABLED=0 $(GO) test -count=1 -tags certmonger -run Certmonger -v ./test/e2e
 
 lint: tools
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
@@ -33,6 +35,11 @@ lint: tools
 # Each fuzz test for FUZZTIME.
 fuzz:
 	@./test/tools/fuzz.sh $(FUZZTIME)
+
+# Kills CAs at random moments and compares what devices hold with what Intune lists.
+crash:
+	./test/tools/debian.sh '/usr/lib/postgresql/*/bin/initdb:postgresql'
+	CGO_ENABLED=0 $(GO) run ./test/cmd/crash -rounds $(ROUNDS)
 
 tools:
 	@mkdir -p $(TOOLS)
