@@ -224,8 +224,7 @@ func TestAChangedSecretFileIsUsedWithoutRestart(t *testing.T) {
 	if err := validate(t, client, csr); err != nil {
 		t.Fatal(err)
 	}
-	// The administrator replaces the key; tokens of the old one are dropped
-	// when they are refused.
+	// The administrator replaces the key; tokens of the old one are refused.
 	sim.SetSecrets([]string{"second~secret"}, []string{"first~secret"})
 	refuseOneToken(t, sim)
 	err := validate(t, client, csr)
@@ -233,6 +232,7 @@ func TestAChangedSecretFileIsUsedWithoutRestart(t *testing.T) {
 		t.Errorf("with the expired key: %v", err)
 	}
 	write("second~secret")
+	refuseOneToken(t, sim)
 	if err := validate(t, client, csr); err != nil {
 		t.Errorf("right after the old key was refused: %v", err)
 	}
