@@ -13,7 +13,8 @@ import (
 )
 
 // Each request that is under way at SIGTERM ends in a certificate that Intune
-// lists and step-ca has stored, or in a failure: never in between.
+// lists and step-ca has stored, or in a failure: never in between. With an Intune
+// that answers in time, all of them end in a certificate.
 func TestStoppingEndsEachRequestOneWayOrTheOther(t *testing.T) {
 	for name, slow := range map[string]intunesim.Operation{
 		"while Intune validates":     intunesim.OpValidate,
@@ -74,7 +75,9 @@ func (s *site) checkEnds(messages []*device.Message, results []*device.Result) {
 	if len(stored) != issued {
 		s.Errorf("step-ca stored %d certificates, Intune lists %d", len(stored), issued)
 	}
-	s.Logf("%d of %d ended in a certificate", issued, len(messages))
+	if issued != len(messages) {
+		s.Errorf("%d of %d ended in a certificate", issued, len(messages))
+	}
 }
 
 // A power failure leaves a database that the next start takes.
