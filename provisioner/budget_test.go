@@ -110,25 +110,6 @@ func TestAReportDoesNotEndWithTheDevice(t *testing.T) {
 	})
 }
 
-func TestAnEnrolmentThatStepCADoesNotEndIsAbandoned(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		begin := time.Now()
-		csr := pkcs10(t)
-		b.mustAllow(t, routed(t.Context()), csr)
-		f := <-b.client.failed
-		// The outbox may take a moment to send it.
-		if late := time.Since(begin) - 10*time.Second - grace; f.code != intune.HResultUnexpected || late < 0 || late > time.Second {
-			t.Errorf("after %s: %+v", time.Since(begin), f)
-		}
-		b.running().wantNothingLeft(t)
-		b.running().wantOutcome(t, outcomeFailed, errAbandoned.Error())
-		if _, err := b.sign(t, csr); !errors.Is(err, errNotApproved) {
-			t.Errorf("signed afterwards: %v", err)
-		}
-	})
-}
-
 func TestAnEnrolmentThatHasEndedIsNotAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
