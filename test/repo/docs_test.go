@@ -81,7 +81,7 @@ func TestTheCommandsOfTheReadmeAreTargets(t *testing.T) {
 	for _, match := range target.FindAllStringSubmatch(read(t, "Makefile"), -1) {
 		targets = append(targets, match[1])
 	}
-	command := regexp.MustCompile(`\bmake ([a-z][a-z0-9-]*)`)
+	command := regexp.MustCompile("(?m)(?:^|`)[ \t]*make ([a-z][a-z0-9-]*)")
 	var named []string
 	for _, file := range []string{"README.md", ".ci/run"} {
 		for _, match := range command.FindAllStringSubmatch(commandsOf(read(t, file), file), -1) {
