@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -98,8 +99,11 @@ func (n *nameConstraints) check(name string) error {
 	return nil
 }
 
+// hostName matches what has a dot and could be a host name or a wildcard for some.
+var hostName = regexp.MustCompile(`^(\*\.)?([A-Za-z0-9_-]+\.)+[A-Za-z0-9_-]+$`)
+
 // leafFor puts a name of the subject where constraints of its kind apply: an IP address, an
-// e-mail address, or a DNS name if it has a dot and no space. Anything else, such as a
+// e-mail address, or a DNS name if it is a host name with a dot. Anything else, such as a
 // serial number or "Anna Bell", is no name of a kind that can be constrained.
 func leafFor(name string) (*x509.Certificate, bool) {
 	leaf := new(x509.Certificate)
@@ -109,7 +113,7 @@ func leafFor(name string) (*x509.Certificate, bool) {
 		leaf.IPAddresses = []net.IP{ip}
 	case strings.Contains(name, "@"):
 		leaf.EmailAddresses = []string{name}
-	case strings.Contains(name, ".") && !strings.ContainsAny(name, " \t"):
+	case hostName.MatchString(name):
 		leaf.DNSNames = []string{strings.TrimPrefix(name, "*.")}
 	default:
 		return nil, false

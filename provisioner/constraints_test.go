@@ -33,6 +33,8 @@ func TestNameConstraintsApplyToNamesInTheSubject(t *testing.T) {
 		"anna@fabrikam.example":                false,
 		"not an @ address":                     false,
 		"Anna Bell":                            true,
+		"Contoso Inc.":                         true,
+		"zoë.müller":                           true,
 		"490154203237518":                      true,
 		"a3f1c2d4-0000-4000-8000-000000000001": true,
 		"":                                     true,
