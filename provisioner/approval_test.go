@@ -74,6 +74,10 @@ func TestATemplateThatNamesAnIntuneProvisionerNeedsAnApproval(t *testing.T) {
 		t.Fatal(err)
 	}
 	request := requestFor(mustParse(t, built.DER))
+	request.Provisioner.Name = "scep"
+	if e := r.instance.entryOf(request); e != nil {
+		t.Errorf("without the extension it is taken for one of %s", e.name)
+	}
 	request.Template.ExtraExtensions = cert.Extensions
 	if e := r.instance.entryOf(request); e == nil || e.name != "intune" {
 		t.Errorf("it is taken for one of %v", e)
