@@ -12,6 +12,7 @@ import (
 // result is what an attempt has come to.
 type result struct {
 	q    *queued
+	held bool // the provisioner was failing before
 	sent bool // the sender was asked
 	lost bool // somebody else has the report, or it is gone
 	err  error
@@ -20,13 +21,15 @@ type result struct {
 // fly starts an attempt. Its result comes to settle.
 func (r *round) fly(ctx context.Context, q *queued) {
 	r.flying[q.id] = q
-	r.breaker(q.row.Provisioner).sent()
-	delivered := r.delivered[q.id]
-	go func() { r.results <- r.attempt(ctx, q, delivered) }()
+	b := r.breaker(q.row.Provisioner)
+	res, delivered := result{q: q, held: b.open()}, r.delivered[q.id]
+	b.sent()
+	go func() { r.results <- r.attempt(ctx, res, delivered) }()
 }
 
 // attempt sends one report, if nobody else does, and writes down what came of it.
-func (r *round) attempt(ctx context.Context, q *queued, delivered bool) result {
+func (r *round) attempt(ctx context.Context, res result, delivered bool) result {
+	q := res.q
 	// The database is told also when the delivery has to stop.
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor)
 	defer cancel()
@@ -38,7 +41,6 @@ func (r *round) attempt(ctx context.Context, q *queued, delivered bool) result {
 	if err != nil || report == nil {
 		return result{q: q, lost: true, err: err}
 	}
-	res := result{q: q}
 	switch {
 	case delivered:
 	case r.store.now().Sub(begin) > leaseFor-2*sendTimeout:
@@ -82,6 +84,10 @@ func (r *round) record(ctx, sending context.Context, res result) result {
 		row.Attempts++
 		row.Error = clip(err.Error(), 240)
 		row.Next = at(now.Add(max(r.store.retryPause(row.Attempts), retryAfter(err))))
+		if res.held && affectsAll(err) {
+			// Not the report's fault: it is due with all the others when the outage ends.
+			row.Next = at(now.Add(firstRetry))
+		}
 		if errors.Is(err, intune.ErrRefused) || now.Sub(row.Since.time()) >= deadAfter {
 			row.State = stateDead
 		}

@@ -100,7 +100,7 @@ func TestOneOfManyCallersLeasesAReport(t *testing.T) {
 			if err := stores[0].Add(t.Context(), failureReport(fmt.Sprint(i))); err != nil {
 				t.Fatal(err)
 			}
-			all, err := stores[0].readOutbox(t.Context())
+			all, err := stores[0].readOutbox(t.Context(), nil)
 			if err != nil || len(all) != 1 {
 				t.Fatalf("%d reports, %v", len(all), err)
 			}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type round struct {
 	groups    map[string]int     // how many reports of a group are not delivered
 	flying    map[string]*queued // by id
 	delivered map[string]bool    // accepted, although their rows are still there
+	last      map[string]queued  // the outbox as it was read
 	results   chan result
 	scanAt    time.Time     // when to read the outbox next
 	stale     bool          // the outbox is not as it was read
@@ -81,11 +83,12 @@ func (r *round) scan(ctx context.Context) {
 	begin := r.store.now()
 	reading, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	all, err := r.store.readOutbox(reading)
+	all, err := r.store.readOutbox(reading, r.last)
 	now := r.store.now()
 	// A large outbox must not keep the database busy.
+	large := time.Duration(len(all)) * 5 * time.Millisecond
 	r.quiet = min(max(20*now.Sub(begin), 50*time.Millisecond), slowestPoll)
-	r.scanAt = now.Add(r.store.jitter(max(pollEvery, r.quiet)))
+	r.scanAt = now.Add(r.store.jitter(min(max(pollEvery, r.quiet, large), slowestPoll)))
 	if err != nil {
 		if ctx.Err() == nil {
 			r.log.Error("reading the outbox failed", "err", err)
@@ -93,10 +96,23 @@ func (r *round) scan(ctx context.Context) {
 		return
 	}
 	r.stale = false
+	r.last = make(map[string]queued, len(all))
+	for _, q := range all {
+		r.last[q.id] = *q
+	}
 	r.mu.Lock()
 	r.snapshot = snapshotOf(all, now)
 	r.mu.Unlock()
-	r.sort(ctx, all, now)
+	if r.sort(ctx, all, now); r.stuck(now) {
+		r.scanAt = now.Add(r.store.jitter(slowestPoll))
+	}
+}
+
+// stuck reports whether all that waits is for provisioners that are failing.
+func (r *round) stuck(now time.Time) bool {
+	return len(r.waiting) > 0 && !slices.ContainsFunc(r.waiting, func(q *queued) bool {
+		return r.breaker(q.row.Provisioner).admits(now)
+	})
 }
 
 // sort finds what may be sent: of each group the oldest, since reports about one
@@ -139,10 +155,10 @@ func (r *round) outlived(ctx context.Context, q *queued, now time.Time) bool {
 // dispatch sends what is due and returns when there may be more, zero if nothing waits.
 func (r *round) dispatch(ctx context.Context) (next time.Time) {
 	now := r.store.now()
-	kept := r.waiting[:0]
+	kept, probes := r.waiting[:0], r.probes(now)
 	for i, q := range r.waiting {
 		due, ready := r.due(q, now)
-		if !ready {
+		if probe := probes[q.row.Provisioner]; !ready || probe != nil && probe != q {
 			kept = append(kept, q)
 			continue
 		}
@@ -166,6 +182,28 @@ func (r *round) dispatch(ctx context.Context) (next time.Time) {
 	clear(r.waiting[len(kept):])
 	r.waiting = kept
 	return next
+}
+
+// probes picks for each failing provisioner the report that tries next: the one that has
+// tried least, since the service may be back and only refuse this or that report.
+func (r *round) probes(now time.Time) map[string]*queued {
+	var probes map[string]*queued
+	for _, q := range r.waiting {
+		if !r.breaker(q.row.Provisioner).open() {
+			continue
+		}
+		if due, ready := r.due(q, now); !ready || due.After(now) {
+			continue
+		}
+		if best := probes[q.row.Provisioner]; best != nil && best.row.Attempts <= q.row.Attempts {
+			continue
+		}
+		if probes == nil {
+			probes = map[string]*queued{}
+		}
+		probes[q.row.Provisioner] = q
+	}
+	return probes
 }
 
 // due returns when a report may be sent; false means that something else has to happen

@@ -21,7 +21,7 @@ type Summary struct {
 
 // Reports returns everything in the outbox, the oldest first.
 func (s *Store) Reports(ctx context.Context) ([]Summary, error) {
-	all, err := s.readOutbox(ctx)
+	all, err := s.readOutbox(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func snapshotOf(all []*queued, now time.Time) Snapshot {
 
 // Snapshot reads the outbox and counts.
 func (s *Store) Snapshot(ctx context.Context) (Snapshot, error) {
-	all, err := s.readOutbox(ctx)
+	all, err := s.readOutbox(ctx, nil)
 	if err != nil {
 		return Snapshot{}, err
 	}
