@@ -148,13 +148,27 @@ func decodeStrict(raw json.RawMessage, v any) (key string, err error) {
 	}
 	var typ *json.UnmarshalTypeError
 	if errors.As(err, &typ) {
-		return typ.Field, fmt.Errorf("a %s where %s belongs", typ.Value, jsonType(typ))
+		return typ.Field, fmt.Errorf("%s where %s belongs", jsonValue(typ.Value), jsonType(typ))
 	}
 	// encoding/json has no error type for an unknown key.
 	if k, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return strings.Trim(k, `"`), errors.New("unknown key")
 	}
 	return "", err
+}
+
+// jsonValue names what stands in the file. A number is given with its digits, which may be
+// anything.
+func jsonValue(value string) string {
+	kind, _, _ := strings.Cut(value, " ")
+	switch kind {
+	case "array", "object":
+		return "an " + kind
+	case "bool":
+		return "true or false"
+	default:
+		return "a " + kind
+	}
 }
 
 func jsonType(e *json.UnmarshalTypeError) string {

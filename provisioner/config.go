@@ -150,7 +150,11 @@ func keyError(key, format string, args ...any) error {
 // under turns an error about a key of the `intune` object into one that names the entry.
 func (r *rawEntry) under(err error) error {
 	var k *keyErr
-	if errors.As(err, &k) {
+	switch {
+	case !errors.As(err, &k):
+	case k.key == "":
+		err = k.err
+	default:
 		return &configError{Provisioner: r.name, Key: "intune." + k.key, Err: k.err}
 	}
 	return &configError{Provisioner: r.name, Key: "intune", Err: err}

@@ -78,12 +78,12 @@ func (c *credentialSettings) certificate() (intune.Credential, error) {
 // openSigner opens a private key: a PEM file, or a step KMS URI of a type that the binary
 // links.
 func openSigner(key string) (crypto.Signer, error) {
-	typ, err := kmsapi.TypeOf(key)
-	if err != nil {
-		return nil, err
-	}
-	if typ == kmsapi.DefaultKMS {
-		typ = kmsapi.SoftKMS
+	typ := kmsapi.SoftKMS
+	if strings.Contains(key, ":") { // a KMS URI; TypeOf refuses a path
+		var err error
+		if typ, err = kmsapi.TypeOf(key); err != nil {
+			return nil, err
+		}
 	}
 	manager, err := kms.New(context.Background(), kms.Options{Type: typ, URI: key})
 	if err != nil {

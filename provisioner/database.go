@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"log/slog"
+	"sync"
 
 	"github.com/smallstep/certificates/db"
 	"github.com/smallstep/nosql"
@@ -14,13 +15,30 @@ import (
 // certificate that Intune has accepted could then no longer be stored.
 type waitingDB struct {
 	nosql.DB
-	state *state
+
+	mu    sync.Mutex
+	state *state // nil until there is an Intune entry
 }
 
 // Close implements [nosql.DB].
 func (d *waitingDB) Close() error {
-	d.state.end()
+	d.mu.Lock()
+	s := d.state
+	d.mu.Unlock()
+	if s != nil {
+		s.end()
+	}
 	return d.DB.Close()
+}
+
+// open returns the state that belongs to the database.
+func (d *waitingDB) open(log *slog.Logger) (_ *state, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.state == nil {
+		d.state, err = openState(d.DB, true, log)
+	}
+	return d.state, err
 }
 
 // compactingDB keeps what step-ca looks for once a minute.
@@ -29,31 +47,27 @@ type compactingDB struct {
 	nosql.Compactor
 }
 
-// stateOf returns the state that belongs to step-ca's database, and makes the database
-// wait for it when it is closed. A reload hands over the database of the running CA, and
-// with it its state. Without a database, false: the state has to be kept elsewhere.
-func stateOf(d db.AuthDB, log *slog.Logger) (*state, bool, error) {
+// wrapDatabase makes step-ca's database wait for the work under way when it is closed. It
+// has to happen at the start, with or without Intune entries: a reload hands over the
+// database of the running CA, which must not be exchanged under it. Without a database, nil.
+func wrapDatabase(d db.AuthDB) *waitingDB {
 	database, ok := d.(*db.DB)
 	if !ok {
-		return nil, false, nil
+		return nil
 	}
 	switch wrapped := database.DB.(type) {
 	case *waitingDB:
-		return wrapped.state, true, nil
+		return wrapped
 	case *compactingDB:
-		return wrapped.state, true, nil
+		return wrapped.waitingDB
 	}
-	s, err := openState(database.DB, true, log)
-	if err != nil {
-		return nil, true, err
-	}
-	waiting := &waitingDB{DB: database.DB, state: s}
+	waiting := &waitingDB{DB: database.DB}
 	if c, ok := database.DB.(nosql.Compactor); ok {
 		database.DB = &compactingDB{waitingDB: waiting, Compactor: c}
 	} else {
 		database.DB = waiting
 	}
-	return s, true, nil
+	return waiting
 }
 
 // memoryState is the state of a CA without a database.

@@ -161,9 +161,9 @@ func (c closable) Update(tx *database.Tx) error                 { return c.memor
 
 func mustWrap(t testing.TB, d db.AuthDB, log *slog.Logger) *state {
 	t.Helper()
-	s, ok, err := stateOf(d, log)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
+	s, err := wrapDatabase(d).open(log)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return s
 }
@@ -180,8 +180,8 @@ func TestAReloadKeepsTheStateOfTheDatabase(t *testing.T) {
 			}
 		})
 	}
-	if _, ok, err := stateOf(new(db.SimpleDB), discard); ok || err != nil {
-		t.Error("without a database there is none to wait")
+	if wrapDatabase(new(db.SimpleDB)) != nil {
+		t.Error("without a database there is one that waits")
 	}
 }
 

@@ -110,8 +110,9 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	if err := i.install(entries, cas); err != nil {
 		return nil, err
 	}
+	database := wrapDatabase(a.GetDatabase())
 	if len(entries) > 0 {
-		if i.state, err = p.state(a, i.log); err != nil {
+		if i.state, err = p.state(conf.Filepath(), database, i.log); err != nil {
 			return nil, err
 		}
 		warnOfX5C(conf, cas, i.log)
@@ -125,15 +126,14 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	return &service{inner: soft, instance: i}, nil
 }
 
-// state returns the state of the authority's database, or the one that this process keeps
-// for a CA without a database.
-func (p *Plugin) state(a *authority.Authority, log *slog.Logger) (*state, error) {
-	if s, ok, err := stateOf(a.GetDatabase(), log); ok {
-		return s, err
+// state returns the state of a database, or, without one, that which this process keeps for
+// a configuration file.
+func (p *Plugin) state(file string, database *waitingDB, log *slog.Logger) (*state, error) {
+	if database != nil {
+		return database.open(log)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	file := a.GetConfig().Filepath()
 	if s := p.states[file]; s != nil {
 		return s, nil
 	}

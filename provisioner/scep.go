@@ -1,7 +1,9 @@
 package provisioner
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,7 +45,10 @@ func (r *rawEntry) scepProvisioner() (*provisioner.SCEP, error) {
 	}
 	p := new(provisioner.SCEP)
 	if key, err := decodeStrict(raw, p); err != nil {
-		return nil, r.err(key, "%w", err)
+		return nil, r.err(cmp.Or(key, culprit(fields)), "%w", err)
+	}
+	if len(p.DecrypterCertificate) > 0 && len(p.DecrypterKeyPEM) == 0 && p.DecrypterKeyURI == "" {
+		return nil, r.err("decrypterKey", "is missing, and decrypterKeyPEM as well: the decrypter certificate is of no use without its key")
 	}
 	p.Type = provisioner.TypeSCEP.String()
 	if !r.has("encryptionAlgorithmIdentifier") {
@@ -59,6 +64,18 @@ func (r *rawEntry) scepProvisioner() (*provisioner.SCEP, error) {
 		return nil, r.err("claims.disableSmallstepExtensions", "must not be set: without step-ca's extension a device could renew its certificate without Intune")
 	}
 	return p, r.checkOptions(p)
+}
+
+// culprit returns the field that cannot be decoded, where the error does not say so: some
+// types of step-ca decode themselves.
+func culprit(fields map[string]json.RawMessage) string {
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		one, err := json.Marshal(map[string]json.RawMessage{k: fields[k]})
+		if err != nil || json.Unmarshal(one, new(provisioner.SCEP)) != nil {
+			return k
+		}
+	}
+	return ""
 }
 
 // checkOptions checks the operator's own webhooks and sets the default template.

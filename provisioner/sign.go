@@ -32,12 +32,22 @@ func (p *entry) createCertificate(inner apiv1.CertificateAuthorityService, req *
 		p.log.Error("refused to sign", "err", errNotApproved, "subject", req.Template.Subject.String())
 		return nil, errNotApproved
 	}
-	response, err := p.issue(inner, e, req)
+	response, err := p.issueOrPanic(inner, e, req)
 	if err != nil {
 		e.update(func(r *result) { r.err = err })
 		return nil, err
 	}
 	return response, nil
+}
+
+// issueOrPanic makes a panic an error, so that the enrolment ends at once and as failed.
+func (p *entry) issueOrPanic(inner apiv1.CertificateAuthorityService, e *enrolment, req *apiv1.CreateCertificateRequest) (r *apiv1.CreateCertificateResponse, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			r, err = nil, fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return p.issue(inner, e, req)
 }
 
 func (p *entry) issue(inner apiv1.CertificateAuthorityService, e *enrolment, req *apiv1.CreateCertificateRequest) (*apiv1.CreateCertificateResponse, error) {

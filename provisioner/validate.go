@@ -107,7 +107,10 @@ func (p *entry) approve(e *enrolment) (o outcome, err error) {
 	case err != nil:
 		return outcomeFailed, err
 	}
-	e.abandonment = time.AfterFunc(time.Until(e.deadline)+grace, func() { p.abandon(e) })
+	// Under the lock that finish takes, so that the timer's goroutine sees the timer.
+	e.update(func(*result) {
+		e.abandonment = time.AfterFunc(time.Until(e.deadline)+grace, func() { p.abandon(e) })
+	})
 	return "", nil
 }
 
