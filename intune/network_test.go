@@ -137,7 +137,8 @@ func TestAProxyThatCannotBeUsedIsRefusedWithoutItsPassword(t *testing.T) {
 	sim := startSim(t, intunesim.Options{})
 	cfg := simConfig(sim)
 	cfg.Retries = 0
-	cfg.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://ca:proxy~secret@%zz") }
+	broken := "http://ca:proxy~secret@%zz"
+	cfg.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(broken) }
 	if err := validate(t, newClient(t, cfg), newRequest(t, sim)); err == nil || strings.Contains(err.Error(), "proxy~secret") {
 		t.Errorf("got %v", err)
 	}

@@ -78,13 +78,6 @@ func (e *enrolment) update(f func(*result)) {
 	f(&e.result)
 }
 
-// snapshot returns the result as it stands.
-func (e *enrolment) snapshot() result {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.result
-}
-
 // use returns whether the enrolment is approved and takes the approval: it serves once.
 func (e *enrolment) use() bool {
 	e.mu.Lock()

@@ -35,6 +35,7 @@ func envelop(content []byte, recipient *x509.Certificate) ([]byte, error) {
 	iv := make([]byte, aes.BlockSize)
 	rand.Read(key)
 	rand.Read(iv)
+	//lint:ignore SA1019 RFC 8894 names no other key transport, and no SCEP client of today uses one
 	encryptedKey, err := rsa.EncryptPKCS1v15(rand.Reader, public, key)
 	if err != nil {
 		return nil, fmt.Errorf("encrypting for %q: %w", recipient.Subject, err)

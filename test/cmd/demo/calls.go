@@ -58,7 +58,7 @@ func (c calls) count(operation intunesim.Operation) int {
 
 func (c calls) none(operation intunesim.Operation) error {
 	if n := c.count(operation); n > 0 {
-		return fmt.Errorf("Intune received %d calls %s", n, operation)
+		return fmt.Errorf("at Intune: %d calls %s", n, operation)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (c calls) none(operation intunesim.Operation) error {
 func (c calls) reported() error {
 	for _, operation := range []intunesim.Operation{intunesim.OpValidate, intunesim.OpSuccess} {
 		if n := c.count(operation); n != 1 {
-			return fmt.Errorf("Intune received %d calls %s instead of one", n, operation)
+			return fmt.Errorf("at Intune: %d calls %s instead of one", n, operation)
 		}
 	}
 	return c.none(intunesim.OpFailure)
@@ -90,13 +90,13 @@ func (d *demo) listed(m *device.Message) ([]intunesim.Certificate, error) {
 
 func sameInIntune(listed []intunesim.Certificate, c *x509.Certificate) error {
 	if len(listed) != 1 {
-		return fmt.Errorf("Intune lists %d certificates for the transaction", len(listed))
+		return fmt.Errorf("in Intune's list: %d certificates for the transaction", len(listed))
 	}
 	l := listed[0]
 	thumbprint := fmt.Sprintf("%X", sha1.Sum(c.Raw)) //nolint:gosec // as above
 	serial := fmt.Sprintf("%X", c.SerialNumber.Bytes())
 	if l.State != intunesim.StateIssued || l.Thumbprint != thumbprint || l.SerialNumber != serial || !l.Expires.Equal(c.NotAfter) {
-		return fmt.Errorf("Intune lists %s %s, expires %s, as %s", l.SerialNumber, l.Thumbprint, l.Expires, l.State)
+		return fmt.Errorf("in Intune's list: %s %s, expires %s, as %s", l.SerialNumber, l.Thumbprint, l.Expires, l.State)
 	}
 	return nil
 }

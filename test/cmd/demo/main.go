@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-var errUnexpected = errors.New("something unexpected happened, see the rows marked with !")
+var errUnexpected = errors.New("something unexpected happened, see the marked rows")
 
 func run(ctx context.Context, bin string, verbose bool) error {
 	dir, err := os.MkdirTemp("", "step-ca-intune-demo-")
