@@ -54,8 +54,8 @@ func TestACertificateIsWithheldWhenIntuneCannotBeTold(t *testing.T) {
 		"because the service has moved to a stranger": {func(s *site) {
 			s.fault(intunesim.Fault{Operation: intunesim.OpSuccess, Status: 404})
 			s.fault(intunesim.Fault{Operation: intunesim.OpDiscovery, Body: `{"value":[` +
-				`{"providerName":"ScepRequestValidationFEService","uri":"https://intune.example/RACerts"}]}`})
-		}, "intune.example"},
+				`{"providerName":"ScepRequestValidationFEService","uri":"` + elsewhere(s.sim) + `"}]}`})
+		}, `the host \"localhost\"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,9 +51,13 @@ func hook(kind, url string) map[string]any {
 func TestADeviceThatHangsUpAfterApprovalGetsNoCertificate(t *testing.T) {
 	t.Parallel()
 	ctx, hangUp := context.WithCancel(t.Context())
-	options, trust := operatorsHook(t, "ENRICHING", func(*http.Request) {
+	options, trust := operatorsHook(t, "ENRICHING", func(r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // else this server does not notice either
 		hangUp()
-		<-time.After(2 * time.Second) // nothing tells when the CA has noticed
+		select {
+		case <-r.Context().Done(): // the CA has noticed
+		case <-time.After(5 * time.Second):
+		}
 	})
 	s := newSite(t, trust, func(entry map[string]any, _ *harness.Options) { entry["options"] = options })
 	c := s.connect(intune)
