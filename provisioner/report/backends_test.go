@@ -13,8 +13,14 @@ import (
 	"github.com/step-ca-intune/step-ca-intune/test/postgres"
 )
 
-// server is the PostgreSQL server of all tests.
-var server = sync.OnceValues(func() (*postgres.Server, error) { return postgres.Start(context.Background()) })
+// server is the PostgreSQL server of all tests that need one.
+var server = sync.OnceValues(func() (*postgres.Server, error) {
+	s, err := postgres.Start(context.Background())
+	running = s
+	return s, err
+})
+
+var running *postgres.Server
 
 var databases = struct {
 	sync.Mutex
@@ -23,8 +29,8 @@ var databases = struct {
 
 func TestMain(m *testing.M) {
 	m.Run()
-	if s, err := server(); err == nil {
-		s.Stop()
+	if running != nil {
+		running.Stop()
 	}
 }
 

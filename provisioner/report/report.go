@@ -92,6 +92,9 @@ func (o *outboxRow) check() error {
 	if o.Group == "" || o.Created == 0 {
 		return errors.New("no group or no time")
 	}
+	if o.Attempts < 0 || o.Attempts > 1_000_000 {
+		return fmt.Errorf("%d attempts", o.Attempts)
+	}
 	return nil
 }
 

@@ -17,6 +17,10 @@ const lockSlots = 256
 
 var lockValue = []byte("lock")
 
+// maxCalls bounds the operations that one store has under way in the database: nosql
+// opens a connection for each, and PostgreSQL has 100 by default.
+const maxCalls = 16
+
 // Store is what the CA remembers of its requests and reports, in a database that several
 // replicas may share. All methods may be called at once.
 type Store struct {
@@ -26,6 +30,7 @@ type Store struct {
 	random func() float64 // from 0 to 1
 	owner  string         // names this store in leases
 	wake   chan struct{}  // a report was added
+	calls  chan struct{}  // one for each operation under way
 
 	mu     sync.Mutex
 	lastID int64
@@ -40,7 +45,7 @@ func Open(ctx context.Context, db Database, log *slog.Logger) (*Store, error) {
 	}
 	s := &Store{
 		db: db, log: log, now: time.Now, random: mathrand.Float64,
-		owner: newToken(), wake: make(chan struct{}, 1),
+		owner: newToken(), wake: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls),
 	}
 	for _, table := range tables() {
 		if err := s.call(ctx, func() error { return db.CreateTable([]byte(table)) }); err != nil {
