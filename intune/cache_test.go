@@ -86,7 +86,8 @@ func TestATokenIsRenewedBeforeItExpiresAndHoldsUpNobody(t *testing.T) {
 		synctest.Wait()
 		before := s.count("token")
 		renewing = true
-		client.intuneToken.current.renew = time.Now()
+		old := client.intuneToken.current
+		old.renew = time.Now()
 		begin := time.Now()
 		for _, err := range validateAtOnce(t, client, csr, 100) {
 			if err != nil {
@@ -96,7 +97,6 @@ func TestATokenIsRenewedBeforeItExpiresAndHoldsUpNobody(t *testing.T) {
 		if waited := time.Since(begin); waited != 0 {
 			t.Errorf("callers waited %s for the renewal", waited)
 		}
-		old := client.intuneToken.current
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
 		if got := s.count("token") - before; got != 1 {
@@ -174,13 +174,13 @@ func TestWhileGraphCannotBeAskedTheLastAddressServes(t *testing.T) {
 		s := &stub{}
 		client := newStubClient(t, s)
 		validateAtOnce(t, client, csr, 1)
-		down := false
+		var down atomic.Bool
 		s.answer = func(op string, n int, _ *http.Request) (*http.Response, error) {
 			if op == "validateRequest" && n == 2 {
-				down = true
+				down.Store(true)
 				return answerWith(503, ""), nil
 			}
-			if op == "discovery" && down {
+			if op == "discovery" && down.Load() {
 				return answerWith(503, ""), nil
 			}
 			return nil, nil
@@ -188,6 +188,8 @@ func TestWhileGraphCannotBeAskedTheLastAddressServes(t *testing.T) {
 		if err := validateAtOnce(t, client, csr, 1)[0]; err != nil {
 			t.Errorf("Intune answers, and yet: %v", err)
 		}
+		time.Sleep(time.Minute) // loads in the background end
+		synctest.Wait()
 		// A refusal by Graph is no passing fault.
 		s.answer = always("discovery", 403, "")
 		time.Sleep(time.Hour)

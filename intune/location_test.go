@@ -87,6 +87,8 @@ func TestAnAddressThatHasAgedServesWhileGraphCannotBeAsked(t *testing.T) {
 		if err := validateAtOnce(t, client, csr, 1)[0]; err != nil {
 			t.Errorf("Intune answers, and yet: %v", err)
 		}
+		time.Sleep(time.Minute) // loads in the background end
+		synctest.Wait()
 		// Where Intune is not any more, that does not help.
 		s.answer = func(op string, _ int, _ *http.Request) (*http.Response, error) {
 			switch op {

@@ -11,6 +11,11 @@ import (
 	"time"
 )
 
+// maxConns bounds the connections to one host. HTTP/2 needs one for everybody:
+// without a bound each of many first callers would begin a handshake of its
+// own. With HTTP/1.1 it bounds the calls at once, and the others wait.
+const maxConns = 32
+
 // newTransport returns the one transport of a client. Its connections are kept
 // and shared: an idle one costs less than a handshake for each enrolment.
 func newTransport(cfg *Config) (*http.Transport, error) {
@@ -24,9 +29,9 @@ func newTransport(cfg *Config) (*http.Transport, error) {
 		TLSClientConfig:        conf,
 		TLSHandshakeTimeout:    5 * time.Second,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           256,
-		MaxIdleConnsPerHost:    64,
-		MaxConnsPerHost:        256,
+		MaxIdleConns:           128,
+		MaxIdleConnsPerHost:    maxConns,
+		MaxConnsPerHost:        maxConns,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		// A connection that went dead without a word is noticed within the
