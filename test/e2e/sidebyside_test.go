@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -173,4 +174,29 @@ func (s *site) answerACME(client *acme.Client, token, port string) {
 	}
 	go func() { _ = server.Serve(listener) }()
 	s.Cleanup(func() { server.Close() })
+}
+
+// The decorated certificate authority service still makes CRLs.
+func TestTheCRLIsMadeAsBefore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(_ map[string]any, o *harness.Options) {
+		o.Edit = func(config map[string]any) { config["crl"] = map[string]any{"enabled": true, "generateOnRevoke": true} }
+	})
+	s.issue("device-1")
+	answer, err := s.ca.HTTP.Get(s.ca.URL("/1.0/crl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	der, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := x509.ParseRevocationList(der)
+	if err != nil {
+		t.Fatalf("%s: %v", answer.Status, err)
+	}
+	if err := list.CheckSignatureFrom(s.ca.Intermediate); err != nil {
+		t.Error(err)
+	}
 }
