@@ -26,16 +26,9 @@ func (i *instance) Send(ctx context.Context, r report.Report) error {
 	}
 	defer release()
 	receipt, err := p.send(ctx, r)
-	args := []any{"kind", r.Kind, "transaction", clip(r.TransactionID), "activity", receipt.ActivityID}
-	if r.Kind == report.KindFailure {
-		args = append(args, "hresult", r.HResult)
-	}
-	if err != nil {
-		p.log.Warn("report not delivered", append(args, "err", err)...)
-		return err
-	}
-	p.log.Info("report delivered", args...)
-	return nil
+	// The delivery logs what becomes of the report; the activity id is known here alone.
+	p.log.Debug("report sent", "kind", r.Kind, "transaction", clip(r.TransactionID), "activity", receipt.ActivityID, "hresult", r.HResult, "err", err)
+	return err
 }
 
 func (p *entry) send(ctx context.Context, r report.Report) (intune.Receipt, error) {
