@@ -35,8 +35,9 @@ func newTransport(cfg *Config) (*http.Transport, error) {
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		// A connection that went dead without a word is noticed within the
-		// default timeout, so that a retry can still succeed.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 4 * time.Second, PingTimeout: 2 * time.Second},
+		// default timeout. The answer to a ping may take a while: losing the
+		// connection ends every call on it.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 4 * time.Second, PingTimeout: 5 * time.Second},
 	}, nil
 }
 
