@@ -27,12 +27,15 @@ type Books struct {
 	Reports  []report.Summary             // in the outbox
 	Leftover []string                     // rows of the journal, and unreadable ones
 	Outcomes []Outcome                    // in the logs
+	// Unwritten counts, by transaction, ends that the database did not take.
+	Unwritten map[string]int
 }
 
 // Outcome is the line that an enrolment leaves in the log.
 type Outcome struct {
 	Msg, Outcome, Transaction, Serial, Err string
 	Repeated                               bool
+	Code                                   *string // of a call that failed
 }
 
 // Pending returns how many reports have not been delivered and are not dead.
@@ -55,7 +58,7 @@ func (s *Site) Books(ctx context.Context) (*Books, error) {
 	defer db.Close()
 	b := &Books{
 		Lines: s.Sim.Certificates(), Calls: s.Sim.Requests(),
-		Stored: map[string]*x509.Certificate{}, Revoked: map[string]bool{},
+		Stored: map[string]*x509.Certificate{}, Revoked: map[string]bool{}, Unwritten: map[string]int{},
 	}
 	if err := b.readStored(db); err != nil {
 		return nil, err
@@ -77,7 +80,10 @@ func (s *Site) Books(ctx context.Context) (*Books, error) {
 		}
 	}
 	for _, r := range s.Replicas {
-		b.Outcomes = append(b.Outcomes, outcomes(r.Log())...)
+		b.Outcomes = append(b.Outcomes, lines(r.Log(), "enrolment")...)
+		for _, o := range lines(r.Log(), "ending an enrolment in the database failed") {
+			b.Unwritten[o.Transaction]++
+		}
 	}
 	return b, nil
 }
@@ -107,12 +113,12 @@ func (b *Books) readStored(db nosql.DB) error {
 	return nil
 }
 
-// outcomes finds the lines about enrolments. A line that the kill cut short is none.
-func outcomes(log string) []Outcome {
+// lines finds those with a message. One that the kill cut short is none.
+func lines(log, msg string) []Outcome {
 	var all []Outcome
 	for line := range strings.Lines(log) {
 		var o Outcome
-		if strings.Contains(line, `"msg":"enrolment"`) && json.Unmarshal([]byte(line), &o) == nil {
+		if strings.Contains(line, `"msg":"`+msg+`"`) && json.Unmarshal([]byte(line), &o) == nil {
 			all = append(all, o)
 		}
 	}

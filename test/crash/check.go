@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
@@ -15,6 +16,11 @@ func (r *round) check(ctx context.Context) error {
 		return err
 	}
 	r.count(books)
+	r.compare(books)
+	return nil
+}
+
+func (r *round) compare(books *Books) {
 	holders := map[string]*Device{}
 	for _, d := range r.devices {
 		if d.Certificate != nil {
@@ -24,11 +30,10 @@ func (r *round) check(ctx context.Context) error {
 	}
 	r.checkLines(books, holders)
 	r.checkStored(books, holders)
-	r.checkFailures(books)
+	r.checkFailures(books, holders)
 	for _, row := range books.Leftover {
 		r.complain("left in the database: %s", row)
 	}
-	return nil
 }
 
 // drained stops the CAs and reads the books; while a report is pending, they go on.
@@ -109,7 +114,7 @@ func (r *round) checkStored(b *Books, holders map[string]*Device) {
 
 // checkFailures: each failure of an approved request has been reported, or its report
 // is listed as dead.
-func (r *round) checkFailures(b *Books) {
+func (r *round) checkFailures(b *Books, holders map[string]*Device) {
 	dead := map[string]int{}
 	for _, report := range b.Reports {
 		if !report.Dead {
@@ -120,19 +125,31 @@ func (r *round) checkFailures(b *Books) {
 	}
 	failed := map[string]int{}
 	for _, o := range b.Outcomes {
-		if o.mustBeReported() {
+		// An end that could not be written down may have been written all the same; a
+		// repeat has then brought the certificate to its device.
+		if o.mustBeReported() && holders[o.Serial] == nil {
 			failed[o.Transaction]++
 		}
 	}
 	for transaction, n := range failed {
-		if reported := b.Delivered(intunesim.OpFailure, transaction); reported+dead[transaction] < n {
+		reported := b.Delivered(intunesim.OpFailure, transaction)
+		switch missing := n - reported - dead[transaction]; {
+		case missing <= 0:
+		case b.Unwritten[transaction] >= missing:
+			r.figures.Lost += missing
+		default:
 			r.complain("transaction %s failed %d times, %d reported, %d dead", transaction, n, reported, dead[transaction])
 		}
 	}
 }
 
+// mustBeReported says that the CA failed after Intune had approved. What failed before
+// has no certificate, or names the question.
 func (o Outcome) mustBeReported() bool {
-	return o.Outcome == "failed" && !o.Repeated && o.Serial != ""
+	if o.Outcome != "failed" || o.Repeated || strings.Contains(o.Err, "earlier copy of the same request") {
+		return false
+	}
+	return o.Serial != "" || o.Err != "" && o.Code == nil && !strings.Contains(o.Err, "waiting for Intune")
 }
 
 func (r *round) count(b *Books) {

@@ -34,6 +34,7 @@ type round struct {
 	random *rand.Rand
 	site   *Site
 
+	faults  []intunesim.Fault
 	devices []*Device
 	figures Figures
 
@@ -48,7 +49,7 @@ type Figures struct {
 	Kills, Cuts          int
 	Faults, Calls        int // of Intune's
 	TakenBack, Duplicate int // certificates revoked; listed although withheld
-	Failures, Dead       int // reported; dead reports
+	Failures, Dead, Lost int // reported; dead reports; neither, since there was no database
 	Took                 time.Duration
 }
 
@@ -58,7 +59,7 @@ func (f *Figures) add(g Figures) {
 	f.Kills, f.Cuts = f.Kills+g.Kills, f.Cuts+g.Cuts
 	f.Faults, f.Calls = f.Faults+g.Faults, f.Calls+g.Calls
 	f.TakenBack, f.Duplicate = f.TakenBack+g.TakenBack, f.Duplicate+g.Duplicate
-	f.Failures, f.Dead = f.Failures+g.Failures, f.Dead+g.Dead
+	f.Failures, f.Dead, f.Lost = f.Failures+g.Failures, f.Dead+g.Dead, f.Lost+g.Lost
 	f.Took += g.Took
 }
 
@@ -104,8 +105,8 @@ func (r *round) play(ctx context.Context, bin, dir string, server *postgres.Serv
 	}
 	if err = errors.Join(append(r.wrong, err)...); err != nil {
 		r.figures.Failed = 1
-		r.keepLogs(dir)
 	}
+	r.keepLogs(dir)
 	return err
 }
 
@@ -118,7 +119,8 @@ func (r *round) storm(ctx context.Context, bin, dir string, o Options) (err erro
 		return err
 	}
 	r.figures.Devices = len(r.devices)
-	for _, f := range randomFaults(r.random) {
+	r.faults = randomFaults(r.random)
+	for _, f := range r.faults {
 		if err := r.site.Sim.AddFault(f); err != nil {
 			return err
 		}
@@ -180,28 +182,59 @@ func (r *round) checkHanded(d *Device) {
 	}
 }
 
-// settle waits until everything has been reported or taken back, and lets the devices
-// without a certificate ask again.
+// settle waits until everything has been reported or taken back. Some devices without a
+// certificate keep asking meanwhile, with the same transaction, while failure
+// notifications still go wrong: what a sweep reports about the lost certificate must
+// not be told after the new one. The others ask when all is well again.
 func (r *round) settle(ctx context.Context) error {
-	select {
-	case <-time.After(orphaned):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, orphaned+patience)
 	defer cancel()
-	for _, d := range r.devices {
-		if d.Certificate != nil {
-			continue
-		}
-		if err := d.Enrol(ctx, 1000, time.Second, func() *Replica { return r.site.Replicas[0] }); err != nil {
-			r.complain("%s has no certificate after %d attempts, %s: %w", d.Name, d.Attempts, d.Last, err)
+	for _, f := range r.faults {
+		if f.Operation == intunesim.OpFailure {
+			if err := r.site.Sim.AddFault(f); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	var eager, patient []*Device
+	for i, d := range r.devices {
+		switch {
+		case d.Certificate != nil:
+		case i%2 == 0:
+			eager = append(eager, d)
+		default:
+			patient = append(patient, d)
+		}
+	}
+	var wg sync.WaitGroup
+	for _, d := range eager {
+		wg.Go(func() { r.insist(ctx, d) })
+	}
+	pause(ctx, orphaned)
+	r.site.Sim.ClearFaults()
+	for _, d := range patient {
+		wg.Go(func() { r.insist(ctx, d) })
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+// insist asks until there is a certificate.
+func (r *round) insist(ctx context.Context, d *Device) {
+	err := d.Enrol(ctx, 1000, time.Second, func() *Replica { return r.site.Replicas[0] })
+	if err != nil {
+		r.complain("%s has no certificate after %d attempts, %s: %w", d.Name, d.Attempts, d.Last, err)
+		return
+	}
+	if d.Certificate != nil {
+		r.checkHanded(d)
+	}
 }
 
 func (r *round) keepLogs(dir string) {
+	if r.site == nil {
+		return
+	}
 	for i, replica := range r.site.Replicas {
 		// The complaint stands without it.
 		_ = os.WriteFile(filepath.Join(dir, fmt.Sprintf("log-%d.txt", i)), []byte(replica.Log()), 0o600)

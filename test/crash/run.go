@@ -20,6 +20,8 @@ type Plan struct {
 	Busy, Open int
 	// Bin holds the programs, Dir takes files. What a failing round leaves stays there.
 	Bin, Dir string
+	// Keep leaves the files of all rounds.
+	Keep bool
 }
 
 // Run plays rounds, writes about each of them, and returns the figures of each
@@ -44,7 +46,7 @@ func Run(ctx context.Context, p Plan, w io.Writer) (*Summary, error) {
 			defer func() { <-open }()
 			r := newRound(p.Seed + uint64(i))
 			err := r.play(ctx, p.Bin, p.Dir, server, busy)
-			summary.add(r, err, w, filepath.Join(p.Dir, fmt.Sprintf("round-%d", r.seed)))
+			summary.add(r, err, w, filepath.Join(p.Dir, fmt.Sprintf("round-%d", r.seed)), p.Keep)
 		})
 	}
 	wg.Wait()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/smallstep/nosql"
@@ -107,6 +108,9 @@ func NewSite(ctx context.Context, bin, dir string, o Options) (_ *Site, err erro
 	return s, nil
 }
 
+// databases counts those that were created, to name the next.
+var databases atomic.Int64
+
 // creating keeps databases from being created at the same time, for which
 // PostgreSQL wants its template for itself.
 var creating sync.Mutex
@@ -118,7 +122,7 @@ func (s *Site) openDatabase(dir string) error {
 	if s.Postgres == nil {
 		return nil
 	}
-	name := "stepca_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_", ".", "_").Replace(filepath.Base(dir)))
+	name := fmt.Sprintf("stepca_%d", databases.Add(1))
 	s.driver, s.dataSource = nosql.PostgreSQLDriver, dataSource(s.Postgres.Address, name)
 	creating.Lock()
 	defer creating.Unlock()
@@ -209,6 +213,12 @@ func (r *Replica) Log() string {
 
 // Authority returns the replica's files.
 func (r *Replica) Authority() *harness.Authority { return r.authority }
+
+// Client returns a SCEP client of the first replica.
+func (s *Site) Client() *device.Client {
+	c := *s.Replicas[0].client
+	return &c
+}
 
 // Stop ends all replicas as an operator would.
 func (s *Site) Stop() error {

@@ -18,7 +18,7 @@ type Summary struct {
 	figures map[string]*Figures // by combination
 }
 
-func (s *Summary) add(r *round, err error, w io.Writer, dir string) {
+func (s *Summary) add(r *round, err error, w io.Writer, dir string, keep bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.figures[r.name] == nil {
@@ -31,7 +31,9 @@ func (s *Summary) add(r *round, err error, w io.Writer, dir string) {
 		fmt.Fprintf(w, "FAILED, again with -rounds 1 -seed %d; logs in %s\n\t%s\n", r.seed, dir, strings.ReplaceAll(err.Error(), "\n", "\n\t"))
 		return
 	}
-	os.RemoveAll(dir)
+	if !keep {
+		os.RemoveAll(dir)
+	}
 }
 
 // Failed is the number of rounds that found something wrong.
@@ -58,6 +60,6 @@ func (s *Summary) String() string {
 
 // String is the figures that matter.
 func (f Figures) String() string {
-	return fmt.Sprintf("%d kills, %d cuts, %d of %d devices with certificates, %d of %d calls spoilt, %d revoked, %d failures reported, %d dead, %d withheld but listed",
-		f.Kills, f.Cuts, f.Issued, f.Devices, f.Faults, f.Calls, f.TakenBack, f.Failures, f.Dead, f.Duplicate)
+	return fmt.Sprintf("%d kills, %d cuts, %d of %d devices with certificates, %d of %d calls spoilt, %d revoked, %d failures reported, %d dead, %d lost, %d withheld but listed",
+		f.Kills, f.Cuts, f.Issued, f.Devices, f.Faults, f.Calls, f.TakenBack, f.Failures, f.Dead, f.Lost, f.Duplicate)
 }

@@ -30,6 +30,7 @@ func main() {
 	flag.IntVar(&p.Busy, "busy", 2, "`number` of rounds in which devices enrol at once")
 	flag.IntVar(&p.Open, "open", 30, "`number` of rounds under way at once")
 	flag.StringVar(&p.Bin, "bin", "", "`folder` with step-ca-intune; built when empty")
+	flag.BoolVar(&p.Keep, "keep", false, "leave the files and logs of all rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -64,6 +65,10 @@ func run(ctx context.Context, p crash.Plan) (err error) {
 	fmt.Println(summary)
 	if summary.Failed() > 0 {
 		return errWrong
+	}
+	if p.Keep {
+		fmt.Println("files in", p.Dir)
+		return nil
 	}
 	return os.RemoveAll(p.Dir)
 }
