@@ -2,10 +2,13 @@ package provisioner
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -152,9 +155,27 @@ func decodeStrict(raw json.RawMessage, v any) (key string, err error) {
 	}
 	// encoding/json has no error type for an unknown key.
 	if k, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return strings.Trim(k, `"`), errors.New("unknown key")
+		k = strings.Trim(k, `"`)
+		return cmp.Or(pathOf(raw, k), k), errors.New("unknown key")
 	}
 	return "", err
+}
+
+// pathOf returns the path of a key in a JSON object, empty when it is not there.
+func pathOf(raw json.RawMessage, key string) string {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil {
+		return ""
+	}
+	if _, ok := object[key]; ok {
+		return key
+	}
+	for _, k := range slices.Sorted(maps.Keys(object)) {
+		if below := pathOf(object[k], key); below != "" {
+			return k + "." + below
+		}
+	}
+	return ""
 }
 
 // jsonValue names what stands in the file. A number is given with its digits, which may be

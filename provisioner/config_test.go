@@ -51,7 +51,7 @@ func TestAMistakeInAnEntryIsNamedWithProvisionerAndKey(t *testing.T) {
 	}{
 		"an unknown key of the entry":           {path{"colour"}, "blue", `provisioner "intune": colour: unknown key`},
 		"an unknown key of intune":              {path{"intune", "tenent"}, "x", `provisioner "intune": intune.tenent: unknown key`},
-		"an unknown key below":                  {path{"intune", "credential", "secret"}, "x", `intune.secret: unknown key`},
+		"an unknown key below":                  {path{"intune", "credential", "secret"}, "x", `intune.credential.secret: unknown key`},
 		"a secret written inline":               {path{"intune", "credential"}, "s3cret", `intune.credential: a string where an object belongs`},
 		"intune is null":                        {path{"intune"}, nil, `provisioner "intune": intune.tenant: is missing`},
 		"a wrong kind of value":                 {path{"intune", "retries"}, "two", `intune.retries: a string where a number belongs`},

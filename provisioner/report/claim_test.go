@@ -127,11 +127,11 @@ func TestTheNextHolderWaitsForTheFirst(t *testing.T) {
 			}
 			got <- issued
 		}()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if err := first.Prepare(t.Context(), certificate(), false); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(25 * time.Second)
+		pass(25 * time.Second)
 		if len(got) > 0 {
 			t.Fatal("the second one did not wait for a prepared request")
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,10 +63,10 @@ func TestAReportIsSentAtOnce(t *testing.T) {
 		var got recorder
 		_, stop := start(t, s, &got, 8)
 		defer stop()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		want := failureReport("t")
 		add(t, s, want)
-		time.Sleep(100 * time.Millisecond)
+		pass(100 * time.Millisecond)
 		if all := got.all(); len(all) != 1 || fmt.Sprint(all[0]) != fmt.Sprint(want) {
 			t.Errorf("sent %+v", all)
 		}
@@ -90,7 +91,7 @@ func TestReportsOfOneTransactionKeepTheirOrder(t *testing.T) {
 			r.Description = text
 			add(t, s, r)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if want := []string{"first", "first", "first", "second", "third"}; !slices.Equal(sent, want) {
 			t.Errorf("sent %q, not %q", sent, want)
 		}
@@ -108,11 +109,11 @@ func TestAFailingReportIsTriedLessAndLessOftenUntilItIsDead(t *testing.T) {
 		}), 8)
 		defer stop()
 		add(t, s, failureReport("t"))
-		time.Sleep(deadAfter - time.Second)
+		pass(deadAfter - time.Second)
 		if r := only(t, s); r.Dead || r.Attempts != len(attempts) || r.Error != "something about this report" {
 			t.Errorf("before its end: %+v after %d attempts", r, len(attempts))
 		}
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		if r := only(t, s); !r.Dead {
 			t.Errorf("after 72 hours: %+v", r)
 		}
@@ -128,7 +129,7 @@ func TestAFailingReportIsTriedLessAndLessOftenUntilItIsDead(t *testing.T) {
 			}
 		}
 		before := len(attempts)
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		if len(attempts) > before {
 			t.Error("a dead report was sent")
 		}
@@ -137,7 +138,7 @@ func TestAFailingReportIsTriedLessAndLessOftenUntilItIsDead(t *testing.T) {
 		if err := s.Retry(t.Context(), only(t, s).ID); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		empty(t, s, tableOutbox, tableOutboxData)
 	})
 }
@@ -154,7 +155,7 @@ func TestARefusedReportIsDeadUntilSomebodyDropsIt(t *testing.T) {
 		}), 8)
 		defer stop()
 		add(t, s, failureReport("refused"), failureReport("fine"))
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		r := only(t, s)
 		if !r.Dead || r.Attempts != 1 || calls != 2 || !strings.Contains(r.Error, "SomeCode") {
 			t.Errorf("after %d calls: %+v", calls, r)
@@ -187,7 +188,7 @@ func TestADeadReportDoesNotHoldUpTheNextOfItsTransaction(t *testing.T) {
 		}), 8)
 		defer stop()
 		add(t, s, failureReport("t"), failureReport("t"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if r := only(t, s); sent != 2 || !r.Dead {
 			t.Errorf("%d calls, left %+v", sent, r)
 		}
@@ -206,7 +207,7 @@ func TestThrottlingIsHeeded(t *testing.T) {
 		}), 1)
 		defer stop()
 		add(t, s, failureReport("a"), failureReport("b"), failureReport("c"))
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if len(calls) != 4 {
 			t.Fatalf("%d calls for 3 reports and a refusal", len(calls))
 		}
@@ -220,9 +221,10 @@ func TestAnUnknownProvisionersReportsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t, Memory())
 		var known recorder
-		calls, arrived := 0, false
+		var arrived atomic.Bool
+		calls := 0
 		_, stop := start(t, s, sendFunc(func(ctx context.Context, r Report) error {
-			if r.Provisioner == "gone" && !arrived {
+			if r.Provisioner == "gone" && !arrived.Load() {
 				calls++
 				return ErrUnknownProvisioner
 			}
@@ -232,15 +234,15 @@ func TestAnUnknownProvisionersReportsStay(t *testing.T) {
 		gone := failureReport("t")
 		gone.Provisioner = "gone"
 		add(t, s, gone, failureReport("t"))
-		time.Sleep(100 * time.Hour)
+		pass(100 * time.Hour)
 		if r := only(t, s); r.Dead || r.Attempts != 0 || len(known.all()) != 1 {
 			t.Errorf("after 100 hours: %+v, %d others sent", r, len(known.all()))
 		}
 		if calls > 100*60*2+2 {
 			t.Errorf("asked %d times", calls)
 		}
-		arrived = true
-		time.Sleep(2 * time.Minute)
+		arrived.Store(true)
+		pass(2 * time.Minute)
 		empty(t, s, tableOutbox, tableOutboxData)
 	})
 }
@@ -257,7 +259,7 @@ func TestASenderThatPanicsIsAFailedAttempt(t *testing.T) {
 		}), 8)
 		defer stop()
 		add(t, s, failureReport("t"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if calls != 2 {
 			t.Errorf("%d calls", calls)
 		}
@@ -278,7 +280,7 @@ func TestAnAttemptHasALimitedTime(t *testing.T) {
 		}), 8)
 		defer stop()
 		add(t, s, failureReport("t"))
-		time.Sleep(sendTimeout + 5*time.Second)
+		pass(sendTimeout + 5*time.Second)
 		if calls != 2 {
 			t.Errorf("%d calls", calls)
 		}
@@ -288,24 +290,24 @@ func TestAnAttemptHasALimitedTime(t *testing.T) {
 // unremovable is a database that takes no deletions from the outbox for a while.
 type unremovable struct {
 	Database
-	broken bool
+	broken atomic.Bool
 }
 
 func TestADeliveredReportIsNotSentAgainWhenItsRowStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &unremovable{Database: Memory()}
 		s := openStore(t, db)
-		db.broken = true
+		db.broken.Store(true)
 		var got recorder
 		_, stop := start(t, s, &got, 8)
 		defer stop()
 		add(t, s, failureReport("t"))
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		if count(t, s, tableOutbox) != 1 {
 			t.Fatal("the row is gone")
 		}
-		db.broken = false
-		time.Sleep(time.Minute)
+		db.broken.Store(false)
+		pass(time.Minute)
 		empty(t, s, tableOutbox, tableOutboxData)
 		if n := len(got.all()); n != 1 {
 			t.Errorf("sent %d times", n)
@@ -315,7 +317,7 @@ func TestADeliveredReportIsNotSentAgainWhenItsRowStays(t *testing.T) {
 
 func (u *unremovable) Update(tx *database.Tx) error {
 	for _, op := range tx.Operations {
-		if u.broken && op.Cmd == database.Delete && string(op.Bucket) == tableOutbox {
+		if u.broken.Load() && op.Cmd == database.Delete && string(op.Bucket) == tableOutbox {
 			return errors.New("no deletions today")
 		}
 	}

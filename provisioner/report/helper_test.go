@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -131,4 +132,10 @@ func empty(t *testing.T, s *Store, tables ...string) {
 			t.Errorf("%d rows are left in table %s", n, table)
 		}
 	}
+}
+
+// pass lets time pass in a bubble of synctest, until all others wait for more of it.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }

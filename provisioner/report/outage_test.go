@@ -60,11 +60,11 @@ func TestAThreeDaysOutageIsCaughtUpInOrderWithoutAStampede(t *testing.T) {
 					add(t, s, failureReport(transaction))
 					time.Sleep(70 * time.Hour / reports)
 				}
-				time.Sleep(service.until.Sub(time.Now()))
+				pass(service.until.Sub(time.Now()))
 				if n := len(service.failed); n < 71*60 || n > 71*60*3 {
 					t.Errorf("%d attempts in 71 hours", n)
 				}
-				time.Sleep(30 * time.Minute)
+				pass(30 * time.Minute)
 				empty(t, s, tableOutbox, tableOutboxData)
 				// The first ones of a provisioner that works again are those that tried last.
 				if got := service.order[1:]; !nearly(got, want, test.parallel) {
@@ -110,17 +110,17 @@ func TestReportsDieAfterThreeDaysOfFailures(t *testing.T) {
 		for i := range 20 {
 			add(t, s, failureReport(fmt.Sprint("old ", i)))
 		}
-		time.Sleep(10 * time.Hour)
+		pass(10 * time.Hour)
 		add(t, s, failureReport("young"))
-		time.Sleep(62*time.Hour - time.Minute)
+		pass(62*time.Hour - time.Minute)
 		if snapshot := d.Snapshot(); snapshot.Dead > 0 || snapshot.Pending != 21 {
 			t.Errorf("before their time: %+v", snapshot)
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if snapshot := d.Snapshot(); snapshot.Dead != 20 || snapshot.Pending != 1 {
 			t.Errorf("after their time: %+v", snapshot)
 		}
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		if snapshot := d.Snapshot(); snapshot.Dead != 20 || snapshot.Pending != 0 || !slices.Equal(service.order, []string{"young"}) {
 			t.Errorf("after the outage: %+v, sent %q", snapshot, service.order)
 		}

@@ -56,18 +56,18 @@ func TestAnotherReplicaTakesOverWithinAMinute(t *testing.T) {
 		}), 8)
 		defer stopFirst()
 		add(t, first, failureReport("a"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if started.Load() != 1 {
 			t.Fatal("the first replica does not send")
 		}
 		var got recorder
 		_, stopSecond := start(t, second, &got, 8)
 		defer stopSecond()
-		time.Sleep(leaseFor - 5*time.Second)
+		pass(leaseFor - 5*time.Second)
 		if len(got.all()) > 0 {
 			t.Error("the second replica sent while the first had the report")
 		}
-		time.Sleep(35 * time.Second)
+		pass(35 * time.Second)
 		if kinds := got.kinds("a"); len(kinds) != 1 {
 			t.Errorf("the second replica sent %d times", len(kinds))
 		}
@@ -120,10 +120,10 @@ func TestALostDatabaseIsFoundAgain(t *testing.T) {
 		if _, _, err := s.Begin(ctx, requestOf("t"), soon(s)); !errors.Is(err, errCut) {
 			t.Errorf("beginning without a database: %v", err)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		db.gone.Store(false)
 		add(t, s, failureReport("found"))
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		if n := len(got.all()); n != 1 {
 			t.Errorf("%d reports were sent", n)
 		}

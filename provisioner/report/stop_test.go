@@ -21,7 +21,7 @@ func TestStoppingLeavesNothingToWaitFor(t *testing.T) {
 			return ctx.Err()
 		}), 8)
 		add(t, s, failureReport("quick"), failureReport("slow"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		go func() {
 			time.Sleep(2 * time.Second)
 			close(quick)
@@ -39,7 +39,7 @@ func TestStoppingLeavesNothingToWaitFor(t *testing.T) {
 		begun = time.Now()
 		_, stop = start(t, s, &got, 8)
 		defer stop()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if kinds := got.kinds("slow"); len(kinds) != 1 {
 			t.Errorf("the next delivery sent %d times at once", len(kinds))
 		}
@@ -70,7 +70,7 @@ func TestADrainDeliversWhatIsDueAndKeepsTheRest(t *testing.T) {
 			t.Errorf("sent %d, left %+v", len(got.all()), r)
 		}
 		fail = false
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		d.Drain(t.Context())
 		empty(t, s, tableOutbox, tableOutboxData)
 	})
@@ -104,7 +104,7 @@ func TestADrainEndsInTime(t *testing.T) {
 		var got recorder
 		_, stop := start(t, s, &got, 8)
 		defer stop()
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		if n := len(got.all()); n != 97 {
 			t.Errorf("%d reports were sent afterwards", n)
 		}

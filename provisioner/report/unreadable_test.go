@@ -88,7 +88,7 @@ func TestRowsOfANewerReleaseAreLeftToIt(t *testing.T) {
 		_, stop := start(t, s, &got, 8)
 		defer stop()
 		add(t, s, failureReport("t"))
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		if _, _, err := s.Begin(t.Context(), r, soon(s)); err == nil {
 			t.Error("a request of a newer release was begun")
 		}
@@ -198,7 +198,7 @@ func TestNoRowStopsTheRest(t *testing.T) {
 			defer cancel()
 			go NewDelivery(s, &got, w, 8).Run(ctx)
 			add(t, s, failureReport("good"))
-			time.Sleep(2 * time.Minute)
+			pass(2 * time.Minute)
 			if len(got.kinds("good")) != 1 || !slices.Contains(w.revoked, "orphan") {
 				t.Errorf("beside %s: sent %d reports, taken back %q", value, len(got.kinds("good")), w.revoked)
 			}

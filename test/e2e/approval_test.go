@@ -99,12 +99,12 @@ func TestNothingIsIssuedWhenIntuneCannotBeAsked(t *testing.T) {
 			if err := s.sim.SetTokens(intunesim.Tokens{IntuneRoles: []string{"another"}}); err != nil {
 				s.Fatal(err)
 			}
-		}, "required role"},
+		}, "scep_challenge_provider"},
 		"because Graph's permission is missing": {func(s *site) {
 			if err := s.sim.SetTokens(intunesim.Tokens{GraphRoles: []string{"User.Read.All"}}); err != nil {
 				s.Fatal(err)
 			}
-		}, "Authorization_RequestDenied"},
+		}, "Application.Read.All"},
 		"because the service is not listed": {func(s *site) {
 			if err := s.sim.SetServices([]intunesim.Service{{ProviderName: "PkiConnectorFEService", URI: "/PkiConnector"}}, 0); err != nil {
 				s.Fatal(err)
