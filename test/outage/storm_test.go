@@ -28,7 +28,6 @@ func TestAStormPasses(t *testing.T) {
 					fault(t, s, f)
 				}
 			}
-			most := p.watchMemory()
 			begin := time.Now()
 			enrolAll(t, s, devices, 50, 20)
 			took := time.Since(begin)
@@ -46,7 +45,7 @@ func TestAStormPasses(t *testing.T) {
 				t.Errorf("the heap went from %s to %s", mebibytes(heap), mebibytes(nowHeap))
 			}
 			t.Logf("%d devices in %s; goroutines %d, then %d; heap %s, then %s; memory at most %s",
-				len(devices), took.Round(time.Second), goroutines, nowGoroutines, mebibytes(heap), mebibytes(nowHeap), mebibytes(most()))
+				len(devices), took.Round(time.Second), goroutines, nowGoroutines, mebibytes(heap), mebibytes(nowHeap), mebibytes(residentMemory(t, s.Replicas[0], "VmHWM")))
 			books := stop(t, s)
 			checkListedOnce(t, books.Lines, devices)
 			if n := books.Pending(); n != 0 {
