@@ -207,6 +207,11 @@ func TestThrottlingIsHeeded(t *testing.T) {
 		}), 1)
 		defer stop()
 		add(t, s, failureReport("a"), failureReport("b"), failureReport("c"))
+		pass(time.Second)
+		all, err := s.Reports(t.Context())
+		if err != nil || len(all) != 3 || all[0].Next.Sub(calls[0]).Round(time.Second) < errThrottled.RetryAfter {
+			t.Errorf("other replicas see %+v, %v", all, err)
+		}
 		pass(2 * time.Minute)
 		if len(calls) != 4 {
 			t.Fatalf("%d calls for 3 reports and a refusal", len(calls))

@@ -36,7 +36,6 @@ func TestStoppingLeavesNothingToWaitFor(t *testing.T) {
 		}
 		// After a reload the same store has a new delivery.
 		var got recorder
-		begun = time.Now()
 		_, stop = start(t, s, &got, 8)
 		defer stop()
 		pass(time.Second)

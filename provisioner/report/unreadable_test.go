@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -192,11 +193,25 @@ func TestNoRowStopsTheRest(t *testing.T) {
 			if err := begin(t, s, requestOf("orphan")).Prepare(t.Context(), certificate(), true); err != nil {
 				t.Fatal(err)
 			}
+			// A row that makes sense beside a report that can be sent, but is not accepted.
+			odd := failureReport("odd")
+			data, err := encode(&odd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, s, tableOutbox, "1", string(value))
+			put(t, s, tableOutboxData, "1", string(data))
 			var got recorder
+			sender := sendFunc(func(ctx context.Context, r Report) error {
+				if r.TransactionID == "odd" {
+					return errors.New("not this one")
+				}
+				return got.Send(ctx, r)
+			})
 			w := &world{}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			go NewDelivery(s, &got, w, 8).Run(ctx)
+			go NewDelivery(s, sender, w, 8).Run(ctx)
 			add(t, s, failureReport("good"))
 			pass(2 * time.Minute)
 			if len(got.kinds("good")) != 1 || !slices.Contains(w.revoked, "orphan") {
