@@ -78,6 +78,9 @@ func (c assertionCredential) source(l login) (tokenSource, error) {
 			if err != nil {
 				return "", &credentialError{err}
 			}
+			if sent, ok := ctx.Value(sentAssertions{}).(*[]string); ok {
+				*sent = append(*sent, s)
+			}
 			return s, nil
 		}))
 	if err != nil {
@@ -89,9 +92,13 @@ func (c assertionCredential) source(l login) (tokenSource, error) {
 type assertionSource struct{ client confidential.Client }
 
 func (s assertionSource) acquire(ctx context.Context, scope string) (token, []string, error) {
-	t, err := acquire(ctx, s.client, scope)
-	return t, nil, err
+	var sent []string
+	t, err := acquire(context.WithValue(ctx, sentAssertions{}, &sent), s.client, scope)
+	return t, sent, err
 }
+
+// sentAssertions is the key of a *[]string that belongs to one acquisition.
+type sentAssertions struct{}
 
 // asserter signs client assertions (RFC 7523).
 type asserter struct {

@@ -1,6 +1,7 @@
 package intune
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -104,12 +105,14 @@ func (c Cloud) resolve(own Endpoints) (Endpoints, []string, error) {
 func parseEndpoint(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
+	case strings.Contains(s, "@"): // what stands before it may be a password
+		return nil, errors.New("the address has more than scheme, host and path")
 	case err != nil:
-		return nil, fmt.Errorf("%q is not a URL", s)
+		return nil, errors.New("the address is not a URL")
 	case u.Scheme != "https" || u.Host == "":
-		return nil, fmt.Errorf("%q is not an https URL", u.Redacted())
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("%q has more than scheme, host and path", u.Redacted())
+		return nil, fmt.Errorf("%q is not an https URL", s)
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%q has more than scheme, host and path", s)
 	}
 	if !strings.HasSuffix(u.Path, "/") {
 		u.Path += "/"

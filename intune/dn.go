@@ -22,9 +22,10 @@ var dnNames = map[string]string{
 	"0.9.2342.19200300.100.1.25": "DC",
 }
 
-// distinguishedName writes a DER name as RFC 2253 does: last part first. The
+// DistinguishedName writes a DER name as RFC 2253 does, and as the success
+// notification names the issuer: last part first. The
 // order and all parts are kept, which pkix.Name does not do.
-func distinguishedName(der []byte) (string, error) {
+func DistinguishedName(der []byte) (string, error) {
 	var rdns pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(der, &rdns); err != nil || len(rest) > 0 {
 		return "", errors.New("the name is not DER")

@@ -191,7 +191,7 @@ func FuzzDistinguishedName(f *testing.F) {
 	f.Add(readCertificate(f, "sign-byte.pem").RawIssuer)
 	f.Add([]byte{0x30, 0})
 	f.Fuzz(func(t *testing.T, der []byte) {
-		if s, err := distinguishedName(der); err != nil && s != "" {
+		if s, err := DistinguishedName(der); err != nil && s != "" {
 			t.Errorf("%q beside an error", s)
 		}
 	})

@@ -29,7 +29,7 @@ func (i Issued) facts() (certificateFacts, error) {
 	if c == nil || len(c.Raw) == 0 {
 		return certificateFacts{}, errors.New("there is no issued certificate")
 	}
-	issuer, err := distinguishedName(c.RawIssuer)
+	issuer, err := DistinguishedName(c.RawIssuer)
 	if err != nil {
 		return certificateFacts{}, fmt.Errorf("reading the issuer: %w", err)
 	}

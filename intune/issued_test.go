@@ -74,11 +74,11 @@ func TestNamesFollowRFC2253(t *testing.T) {
 		{set(asn1.ObjectIdentifier{2, 5, 4, 3}, 7), "CN=#020107"},
 		{[]byte{0x30, 0}, ""},
 	} {
-		if got, err := distinguishedName(test.der); err != nil || got != test.want {
+		if got, err := DistinguishedName(test.der); err != nil || got != test.want {
 			t.Errorf("got %q, %v, want %q", got, err, test.want)
 		}
 	}
-	if _, err := distinguishedName([]byte{0x30, 0, 0}); err == nil {
+	if _, err := DistinguishedName([]byte{0x30, 0, 0}); err == nil {
 		t.Error("trailing bytes are taken")
 	}
 }

@@ -63,7 +63,7 @@ func (c *Client) serviceURL(l location, service string) (*url.URL, error) {
 	if err != nil {
 		return nil, &ServiceError{
 			Kind: ErrServiceNotFound, Operation: "discovery",
-			Description: fmt.Sprintf("Graph lists %s where no token may go: %v", service, err),
+			Description: redact(fmt.Sprintf("Graph lists %s where no token may go: %v", service, err)),
 			Advice:      "Check cloud and allowedServiceHosts.",
 		}
 	}

@@ -123,7 +123,8 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 }
 
 func TestAProxyThatCannotBeUsedIsRefusedWithoutItsPassword(t *testing.T) {
-	for _, address := range []string{"http://ca:proxy~secret@proxy:8080", "ftp://proxy", "proxy:8080", "http://%zzproxy~secret", ""} {
+	for _, address := range []string{"http://ca:proxy~secret@proxy:8080", "ftp://proxy", "proxy:8080", "http://%zzproxy~secret", "",
+		"ca:proxy~secret@proxy:8080", "http:ca:proxy~secret@proxy:8080", "http:/ca:proxy~secret@proxy:8080", "HTTP//ca:proxy~secret@proxy"} {
 		if _, err := intune.ProxyVia(address, "", ""); err == nil || strings.Contains(err.Error(), "proxy~secret") {
 			t.Errorf("%s: %v", address, err)
 		}

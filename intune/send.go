@@ -55,11 +55,12 @@ func (c *Client) send(ctx context.Context, q request) reply {
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		r.err = bareURLError(err)
+		r.err = newCause(bareURLError(err), q.token)
 		return r
 	}
 	r.status, r.header = res.StatusCode, res.Header
-	r.body, r.err = readBody(res.Body, q.limit)
+	r.body, err = readBody(res.Body, q.limit)
+	r.err = newCause(err, q.token)
 	return r
 }
 

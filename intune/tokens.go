@@ -64,7 +64,7 @@ func tokenOutcome(ctx context.Context, err error, hide []string, managed bool) o
 	switch {
 	case errors.As(err, &local):
 		return outcome{err: &ServiceError{
-			Kind: ErrUnauthorized, Cause: local.err,
+			Kind: ErrUnauthorized, Cause: newCause(local.err, hide...),
 			Advice: "Check the credential in the configuration and that this process may use it.",
 		}}
 	case errors.As(err, &call) && call.Resp != nil:
@@ -76,7 +76,7 @@ func tokenOutcome(ctx context.Context, err error, hide []string, managed bool) o
 	case ctx.Err() != nil:
 		return unavailable("", context.Cause(ctx), final)
 	case errors.As(err, &net):
-		return unavailable("", net, networkVerdict(net))
+		return unavailable("", newCause(net, hide...), networkVerdict(net))
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable("no answer in time", nil, passing)
 	}
