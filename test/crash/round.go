@@ -187,7 +187,7 @@ func (r *round) checkHanded(d *Device) {
 // notifications still go wrong: what a sweep reports about the lost certificate must
 // not be told after the new one. The others ask when all is well again.
 func (r *round) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, orphaned+patience)
+	asking, cancel := context.WithTimeout(ctx, orphaned+patience)
 	defer cancel()
 	for _, f := range r.faults {
 		if f.Operation == intunesim.OpFailure {
@@ -208,12 +208,12 @@ func (r *round) settle(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	for _, d := range eager {
-		wg.Go(func() { r.insist(ctx, d) })
+		wg.Go(func() { r.insist(asking, d) })
 	}
 	pause(ctx, orphaned)
 	r.site.Sim.ClearFaults()
 	for _, d := range patient {
-		wg.Go(func() { r.insist(ctx, d) })
+		wg.Go(func() { r.insist(asking, d) })
 	}
 	wg.Wait()
 	return ctx.Err()
