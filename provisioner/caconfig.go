@@ -110,20 +110,43 @@ func readEntry(i int, raw json.RawMessage) (rawEntry, error) {
 	if head.Name == "" {
 		return e, e.err("name", "is missing")
 	}
-	return e, e.ambiguous()
+	if key, ok := doubled(json.NewDecoder(bytes.NewReader(raw)), ""); ok {
+		return e, e.err(key, "the key is there twice")
+	}
+	return e, nil
 }
 
-// ambiguous refuses two keys of one entry that differ in case alone.
-func (r *rawEntry) ambiguous() error {
-	seen := map[string]bool{}
-	for k := range r.keys {
-		lower := strings.ToLower(k)
-		if seen[lower] {
-			return r.err(k, "the key is there twice, spelled differently")
-		}
-		seen[lower] = true
+// doubled returns the path of a key that stands twice in the same object, at any depth. Of
+// two the last one counts for encoding/json, also when they differ in case, and nobody can
+// tell which one was meant.
+func doubled(d *json.Decoder, path string) (string, bool) {
+	t, err := d.Token()
+	if err != nil {
+		return "", false // who decodes it says so
 	}
-	return nil
+	seen := map[string]bool{}
+	for object := t == json.Delim('{'); (object || t == json.Delim('[')) && d.More(); {
+		below := path
+		if object {
+			t, err := d.Token()
+			if err != nil {
+				return "", false
+			}
+			key, _ := t.(string)
+			below = strings.TrimPrefix(path+"."+key, ".")
+			if seen[strings.ToLower(key)] {
+				return below, true
+			}
+			seen[strings.ToLower(key)] = true
+		}
+		if found, ok := doubled(d, below); ok {
+			return found, true
+		}
+	}
+	if _, open := t.(json.Delim); open {
+		_, _ = d.Token() // the end of the object or array
+	}
+	return "", false
 }
 
 // uniqueNames refuses a name that two entries share when one of them is ours: step-ca

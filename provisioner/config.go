@@ -76,6 +76,9 @@ func (s *settings) setNetwork(conf *intune.Config) (err error) {
 	if err := s.Endpoints.check(); err != nil {
 		return err
 	}
+	if s.AllowedServiceHosts != nil && len(s.AllowedServiceHosts) == 0 {
+		return keyError("allowedServiceHosts", "is empty: leave it out, or name the hosts that may receive tokens")
+	}
 	if i := slices.IndexFunc(s.AllowedServiceHosts, notAHost); i >= 0 {
 		return keyError("allowedServiceHosts", "%q is not a host name", s.AllowedServiceHosts[i])
 	}
@@ -88,7 +91,7 @@ func (s *settings) setNetwork(conf *intune.Config) (err error) {
 	return err
 }
 
-func notAHost(h string) bool { return h == "" || strings.ContainsAny(h, "/:*@ ") }
+func notAHost(h string) bool { return h == "" || strings.ContainsAny(h, "/*@ ") }
 
 func (s *settings) timeout() (time.Duration, error) {
 	if s.Timeout == "" {
@@ -128,7 +131,7 @@ func (s *endpointSettings) check() error {
 		}
 		u, err := url.Parse(e.value)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return keyError("endpoints."+e.key, "%q is not an https URL", e.value)
+			return keyError("endpoints."+e.key, "is not an https URL of scheme, host and path alone")
 		}
 	}
 	return nil

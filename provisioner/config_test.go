@@ -64,15 +64,15 @@ func TestAMistakeInAnEntryIsNamedWithProvisionerAndKey(t *testing.T) {
 		"no credential":                         {path{"intune", "credential"}, nil, `intune.credential: is missing`},
 		"an empty credential":                   {path{"intune", "credential"}, object{}, `intune.credential: exactly one of`},
 		"two credentials":                       {path{"intune", "credential", "secretEnv"}, "HOME", `intune.credential: exactly one of`},
-		"a secret file that is missing":         {path{"intune", "credential"}, object{"secretFile": "/nonexistent/secret"}, `intune.credential.secretFile: open /nonexistent/secret`},
-		"a secret file that is empty":           {path{"intune", "credential"}, object{"secretFile": empty}, `intune.credential.secretFile: ` + empty + ` is empty`},
+		"a secret file that is missing":         {path{"intune", "credential"}, object{"secretFile": "/nonexistent/secret"}, `intune.credential.secretFile: the file "/nonexistent/secret": no such file`},
+		"a secret file that is empty":           {path{"intune", "credential"}, object{"secretFile": empty}, `intune.credential.secretFile: the file "` + empty + `": is empty`},
 		"an environment variable that is unset": {path{"intune", "credential"}, object{"secretEnv": "NOT_SET_ANYWHERE"}, `intune.credential.secretEnv: the environment variable "NOT_SET_ANYWHERE"`},
 		"a token file that is missing":          {path{"intune", "credential"}, object{"federatedTokenFile": "/nonexistent/token"}, `intune.credential.federatedTokenFile`},
 		"a certificate without key":             {path{"intune", "credential"}, object{"certificate": noPEM}, `intune.credential.key: is missing`},
 		"a key without certificate":             {path{"intune", "credential"}, object{"key": noPEM}, `intune.credential.certificate: is missing`},
 		"a certificate that is none":            {path{"intune", "credential"}, object{"certificate": noPEM, "key": noPEM}, `intune.credential.certificate`},
 		"an unknown cloud":                      {path{"intune", "cloud"}, "mars", `cloud`},
-		"an endpoint without https":             {path{"intune", "endpoints", "graph"}, "http://localhost", `intune.endpoints.graph: "http://localhost" is not an https URL`},
+		"an endpoint without https":             {path{"intune", "endpoints", "graph"}, "http://localhost", `intune.endpoints.graph: is not an https URL`},
 		"an endpoint with a user":               {path{"intune", "endpoints", "login"}, "https://a:b@localhost", `intune.endpoints.login`},
 		"a host that is a URL":                  {path{"intune", "allowedServiceHosts"}, []any{"https://x"}, `intune.allowedServiceHosts: "https://x" is not a host name`},
 		"any host":                              {path{"intune", "allowedServiceHosts"}, []any{"*"}, `intune.allowedServiceHosts`},
@@ -133,8 +133,16 @@ func TestTheKeysOfAnEntryMayBeSpelledInAnyCase(t *testing.T) {
 }
 
 func TestAKeyThatIsThereTwiceIsRefused(t *testing.T) {
-	entry := with(intuneEntry(t, "intune"), object{}, "Claims")
-	wantOneLine(t, startError(t, nil, entry), `provisioner "intune": `, "laims: the key is there twice, spelled differently")
+	for name, entry := range map[string]object{
+		"claims":           with(intuneEntry(t, "intune"), object{}, "Claims"),
+		"intune.tenant":    with(intuneEntry(t, "intune"), "x", "intune", "Tenant"),
+		"intune.reporting": with(with(intuneEntry(t, "intune"), "strict", "intune", "reporting"), "queued", "intune", "Reporting"),
+	} {
+		err := startError(t, nil, entry)
+		if err == nil || !strings.Contains(strings.ToLower(err.Error()), name+": the key is there twice") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestANameThatAnIntuneEntrySharesIsRefused(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // nameConstraints applies the name constraints of the CA's own certificates to names that
@@ -87,9 +88,9 @@ func (n *nameConstraints) check(name string) error {
 	if len(n.cas) == 0 {
 		return nil
 	}
-	leaf, ok := leafFor(name)
-	if !ok {
-		return nil
+	leaf, err := leafFor(name)
+	if leaf == nil || err != nil {
+		return err
 	}
 	for _, ca := range n.cas {
 		if err := ca.verify(leaf); err != nil {
@@ -99,26 +100,57 @@ func (n *nameConstraints) check(name string) error {
 	return nil
 }
 
-// hostName matches what has a dot and could be a host name or a wildcard for some.
-var hostName = regexp.MustCompile(`^(\*\.)?([A-Za-z0-9_-]+\.)+[A-Za-z0-9_-]+$`)
+var (
+	// hostName matches what has a dot and could be a host name or a wildcard for some.
+	hostName = regexp.MustCompile(`^(\*\.)?([A-Za-z0-9_-]+\.)+[A-Za-z0-9_-]+$`)
+	// almostHost matches what somebody could still take for a host name: dots between the
+	// characters of host names and of patterns for them.
+	almostHost = regexp.MustCompile(`^[A-Za-z0-9_*.-]*\.[A-Za-z0-9_*.-]*[A-Za-z0-9_*-]+$`)
+)
 
 // leafFor puts a name of the subject where constraints of its kind apply: an IP address, an
-// e-mail address, or a DNS name if it is a host name with a dot. Anything else, such as a
-// serial number or "Anna Bell", is no name of a kind that can be constrained.
-func leafFor(name string) (*x509.Certificate, bool) {
+// e-mail address, or a DNS name if it is a host name with a dot, also as part of a URL.
+// Anything else, such as a serial number, "Anna Bell" or "Contoso Inc.", is no name of a
+// kind that can be constrained and gives nil. What only resembles a host name is refused.
+func leafFor(name string) (*x509.Certificate, error) {
+	plain := bareName(name)
 	leaf := new(x509.Certificate)
-	ip := net.ParseIP(name)
+	ip := net.ParseIP(plain)
 	switch {
 	case ip != nil:
 		leaf.IPAddresses = []net.IP{ip}
-	case strings.Contains(name, "@"):
-		leaf.EmailAddresses = []string{name}
-	case hostName.MatchString(name):
-		leaf.DNSNames = []string{strings.TrimPrefix(name, "*.")}
+	case strings.Contains(plain, "@"):
+		leaf.EmailAddresses = []string{plain}
+	case hostName.MatchString(plain):
+		leaf.DNSNames = []string{strings.TrimPrefix(plain, "*.")}
+	case almostHost.MatchString(plain):
+		return nil, fmt.Errorf("%q in the subject resembles a host name, and the CA has name constraints", name)
 	default:
-		return nil, false
+		return nil, nil
 	}
-	return leaf, true
+	return leaf, nil
+}
+
+// bareName takes off what readers of names overlook: white space and invisible characters,
+// the scheme, port and path of a URL, and the dot at the end of a full domain name.
+func bareName(name string) string {
+	visible := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) || unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, name)
+	plain := strings.TrimSpace(visible)
+	if _, rest, ok := strings.Cut(plain, "://"); ok {
+		plain, _, _ = strings.Cut(rest, "/")
+	}
+	if host, port, err := net.SplitHostPort(plain); err == nil && port != "" {
+		plain = host
+	}
+	if !strings.Contains(plain, " ") {
+		plain = strings.TrimSuffix(plain, ".")
+	}
+	return plain
 }
 
 func (t *throwawayCA) verify(leaf *x509.Certificate) error {

@@ -5,6 +5,8 @@ import (
 	"crypto"
 	"errors"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"go.step.sm/crypto/kms"
@@ -44,7 +46,7 @@ func (c *credentialSettings) credential() (intune.Credential, error) {
 		return intune.SecretFile(c.SecretFile), notEmpty("credential.secretFile", c.SecretFile)
 	case c.SecretEnv != "":
 		if os.Getenv(c.SecretEnv) == "" {
-			return nil, keyError("credential.secretEnv", "the environment variable %q is not set", c.SecretEnv)
+			return nil, keyError("credential.secretEnv", "%s is not set", shown(c.SecretEnv, envName.MatchString(c.SecretEnv), "the environment variable"))
 		}
 		return intune.SecretEnv(c.SecretEnv), nil
 	case c.FederatedTokenFile != "":
@@ -82,27 +84,55 @@ func openSigner(key string) (crypto.Signer, error) {
 	if strings.Contains(key, ":") { // a KMS URI; TypeOf refuses a path
 		var err error
 		if typ, err = kmsapi.TypeOf(key); err != nil {
-			return nil, err
+			return nil, errors.New("is not a KMS URI of a known type")
 		}
 	}
 	manager, err := kms.New(context.Background(), kms.Options{Type: typ, URI: key})
 	if err != nil {
-		return nil, err
+		return nil, withoutKey(err, key)
 	}
-	return manager.CreateSigner(&kmsapi.CreateSignerRequest{
+	signer, err := manager.CreateSigner(&kmsapi.CreateSignerRequest{
 		SigningKey:       key,
 		PasswordPrompter: kmsapi.NonInteractivePasswordPrompter,
 	})
+	if err != nil {
+		return nil, withoutKey(err, key)
+	}
+	return signer, nil
+}
+
+// withoutKey takes a KMS URI, which may hold a PIN, out of an error.
+func withoutKey(err error, key string) error {
+	if _, rest, isURI := strings.Cut(key, ":"); isURI {
+		return errors.New(strings.ReplaceAll(err.Error(), rest, "***"))
+	}
+	return err
+}
+
+// envName is what the names of environment variables look like.
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// shown is a value for an error if it looks like one of its kind: whoever writes the secret
+// itself there must not find it in the log.
+func shown(value string, fits bool, kind string) string {
+	if fits {
+		return kind + " " + strconv.Quote(value)
+	}
+	return kind + " that it names"
 }
 
 // notEmpty returns an error for a file that cannot be read or holds nothing.
 func notEmpty(key, file string) error {
 	content, err := os.ReadFile(file)
 	if err == nil && strings.TrimSpace(string(content)) == "" {
-		err = errors.New(file + " is empty")
+		err = errors.New("is empty")
+	}
+	var path *os.PathError
+	if errors.As(err, &path) {
+		err = path.Err
 	}
 	if err != nil {
-		return keyError(key, "%w", err)
+		return keyError(key, "%s: %w", shown(file, strings.ContainsAny(file, `/\`), "the file"), err)
 	}
 	return nil
 }

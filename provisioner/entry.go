@@ -80,6 +80,10 @@ func newEntry(r *rawEntry, issuer *x509.Certificate, hasDatabase bool, log *slog
 	if err != nil {
 		return nil, r.under(err)
 	}
+	issuerName, err := intune.DistinguishedName(issuer.RawSubject)
+	if err != nil {
+		return nil, r.err("intune.caID", "is missing, and the issuing CA's name cannot be used for it: %w", err)
+	}
 	s.Profile.MinimumKeyLength = scep.MinimumPublicKeyLength
 	limits, err := s.Profile.Profile()
 	if err != nil {
@@ -88,7 +92,7 @@ func newEntry(r *rawEntry, issuer *x509.Certificate, hasDatabase bool, log *slog
 	return &entry{
 		name:    r.name,
 		tenant:  s.Tenant,
-		caID:    cmp.Or(s.CAID, issuer.Subject.String()),
+		caID:    cmp.Or(s.CAID, issuerName),
 		scep:    scep,
 		client:  client,
 		profile: limits,

@@ -31,6 +31,7 @@ type instance struct {
 	log        *slog.Logger
 
 	startOnce sync.Once
+	serveOnce sync.Once
 	onStart   func()
 }
 
@@ -92,6 +93,16 @@ func (i *instance) started() (err error) {
 	return err
 }
 
+// serves is called for each request that the instance serves. The first one after a reload
+// shows that it has come through.
+func (i *instance) serves() {
+	i.serveOnce.Do(func() {
+		if !i.state.deliveredBy(i) {
+			go i.state.deliver(i)
+		}
+	})
+}
+
 // standing reports whether step-ca serves all our provisioners.
 func (i *instance) standing() error {
 	for name, e := range i.entries {
@@ -127,7 +138,7 @@ func (i *instance) claim(ctx context.Context, e *enrolment) (*report.Claim, *api
 		i.issued.forget(e.key)
 		claim, issued, err = i.state.store.Restart(ctx, e.record(), issued, until)
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, report.ErrWaiting) {
 		err = fmt.Errorf("%w: %w", errDuplicate, err)
 	}
 	return claim, nil, err

@@ -61,8 +61,8 @@ func (r *nameRules) check(cert *x509.Certificate, subject profile.SubjectNames) 
 			return fmt.Errorf("%q is no e-mail address or UPN that authority.policy could judge", name)
 		}
 	}
-	for _, name := range subject.CommonNames {
-		if slices.ContainsFunc(r.deniedCNs, func(denied string) bool { return strings.EqualFold(denied, strings.TrimSpace(name)) }) {
+	for _, name := range withBareNames(subject.CommonNames) {
+		if slices.ContainsFunc(r.deniedCNs, func(denied string) bool { return strings.EqualFold(denied, name) }) {
 			return fmt.Errorf("authority.policy denies the common name %q", name)
 		}
 		if err := r.allow(cert, func(c *x509.Certificate) { c.Subject.CommonName = name }); err != nil {
@@ -75,6 +75,18 @@ func (r *nameRules) check(cert *x509.Certificate, subject profile.SubjectNames) 
 		}
 	}
 	return nil
+}
+
+// withBareNames adds the forms in which a reader may take a name: "https://host" and "host:443"
+// are a host to some.
+func withBareNames(names []string) []string {
+	all := slices.Clone(names)
+	for _, name := range names {
+		if bare := bareName(name); bare != name && bare != "" {
+			all = append(all, bare)
+		}
+	}
+	return all
 }
 
 // allow asks step-ca's engine about a variation of a certificate.

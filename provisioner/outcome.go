@@ -71,7 +71,7 @@ func outcomeAttrs(e *enrolment, o outcome, res result, err error) []any {
 	}
 	var service *intune.ServiceError
 	if errors.As(err, &service) {
-		attrs = append(attrs, slog.String("code", string(service.Code)), slog.String("description", e.redact(clip(service.Description))))
+		attrs = append(attrs, slog.String("code", string(service.Code)), slog.String("description", clip(e.redact(service.Description))))
 		if service.Advice != "" {
 			attrs = append(attrs, slog.String("advice", service.Advice))
 		}

@@ -133,7 +133,7 @@ func TestTheDatabaseDoesNotWaitForEver(t *testing.T) {
 		out := new(syncBuffer)
 		mustWrap(t, database, slog.New(slog.NewTextHandler(out, nil))).work.begin()
 		begin := time.Now()
-		if err := database.DB.Close(); err != nil || counter.closed != 1 || time.Since(begin) != stopTimeout-drainTimeout {
+		if err := database.DB.Close(); err != nil || counter.closed != 1 || time.Since(begin) != stopTimeout {
 			t.Errorf("closed %d times after %s, %v", counter.closed, time.Since(begin), err)
 		}
 		if len(out.lines("still under way")) != 1 {

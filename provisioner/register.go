@@ -17,6 +17,8 @@ import (
 	"github.com/smallstep/certificates/authority/config"
 	"github.com/smallstep/certificates/authority/provisioner"
 	"github.com/smallstep/certificates/cas/apiv1"
+	"github.com/smallstep/certificates/logging"
+	"github.com/smallstep/certificates/monitoring"
 	"go.step.sm/crypto/pemutil"
 )
 
@@ -79,14 +81,41 @@ func (p *Plugin) construct(ctx context.Context, o apiv1.Options, typ apiv1.Type,
 	if err := p.reloadable(conf, raw); err != nil {
 		return nil, err
 	}
-	inner, err := original(ctx, o)
-	if err != nil || typ != apiv1.SoftCAS {
-		return inner, err
+	if err := wellFormed(conf, raw); err != nil {
+		return nil, err
 	}
-	return p.decorate(a, o, inner, raw)
+	database := wrapDatabase(a.GetDatabase())
+	inner, err := original(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if typ != apiv1.SoftCAS {
+		p.serve(conf.Filepath(), serving{scep: servesSCEP(conf)})
+		return inner, nil
+	}
+	return p.decorate(a, o, inner, raw, database)
 }
 
-func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.CertificateAuthorityService, raw []rawEntry) (apiv1.CertificateAuthorityService, error) {
+// wellFormed builds what step-ca builds after the provisioners: a reload that fails on it
+// would have announced them already.
+func wellFormed(conf *config.Config, intune []rawEntry) error {
+	if len(intune) == 0 {
+		return nil
+	}
+	if len(conf.Logger) > 0 {
+		if _, err := logging.New("ca", conf.Logger); err != nil {
+			return err
+		}
+	}
+	if len(conf.Monitoring) > 0 {
+		if _, err := monitoring.New(conf.Monitoring); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.CertificateAuthorityService, raw []rawEntry, database *waitingDB) (apiv1.CertificateAuthorityService, error) {
 	soft, err := asSoftCAS(inner)
 	if err != nil {
 		return nil, err
@@ -100,7 +129,7 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	i.chain = o.CertificateChain
 	var entries []*entry
 	for n := range raw {
-		e, err := newEntry(&raw[n], issuer, conf.DB != nil, i.log, p.version)
+		e, err := newEntry(&raw[n], issuer, database != nil, i.log, p.version)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +139,6 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	if err := i.install(entries, cas); err != nil {
 		return nil, err
 	}
-	database := wrapDatabase(a.GetDatabase())
 	if len(entries) > 0 {
 		if i.state, err = p.state(conf.Filepath(), database, i.log); err != nil {
 			return nil, err
@@ -120,7 +148,7 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	i.onStart = func() {
 		p.serve(conf.Filepath(), serving{scep: servesSCEP(conf), intune: len(entries) > 0})
 		if i.state != nil {
-			i.state.deliver(i)
+			i.state.deliverFirst(i)
 		}
 	}
 	return &service{inner: soft, instance: i}, nil
@@ -144,10 +172,14 @@ func (p *Plugin) state(file string, database *waitingDB, log *slog.Logger) (*sta
 	return s, err
 }
 
-// serve notes what the CA of a configuration file serves from now on.
+// serve notes what the CA of a configuration file serves. A reload cannot change whether it
+// is SCEP, and may still fail after this: Intune entries that it removes are not forgotten.
 func (p *Plugin) serve(file string, s serving) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if old, ok := p.running[file]; ok {
+		s = serving{scep: old.scep, intune: old.intune || s.intune}
+	}
 	p.running[file] = s
 }
 

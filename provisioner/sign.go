@@ -29,7 +29,7 @@ func (p *entry) createCertificate(inner apiv1.CertificateAuthorityService, req *
 	}
 	e := p.instance.enrolments.find(keyOf(p.name, req.CSR.Raw))
 	if e == nil || !e.use() {
-		p.log.Error("refused to sign", "err", errNotApproved, "subject", req.Template.Subject.String())
+		p.log.Error("refused to sign", "err", errNotApproved, "subject", clip(req.Template.Subject.String()))
 		return nil, errNotApproved
 	}
 	response, err := p.issueOrPanic(inner, e, req)

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// stopTimeout bounds how long the database stays open after SIGTERM. step-ca ends every
-	// answer after 15 s.
+	// stopTimeout bounds how long the database stays open for enrolments under way after
+	// SIGTERM. step-ca ends every answer after 15 s.
 	stopTimeout = 15 * time.Second
-	// drainTimeout is what of it is left for reports that are due.
+	// drainTimeout is what comes on top of it for reports that are due.
 	drainTimeout = 3 * time.Second
 )
 
@@ -29,6 +29,8 @@ type state struct {
 
 	mu       sync.Mutex
 	delivery *report.Delivery
+	by       *instance // whose delivery it is
+	ended    bool
 	stop     context.CancelFunc // of delivery's Run
 	stopped  chan struct{}      // closed when it has returned
 }
@@ -44,15 +46,30 @@ func openState(db report.Database, lasting bool, log *slog.Logger) (*state, erro
 	return &state{store: store, work: newWork(), log: log, lasting: lasting}, nil
 }
 
+// deliverFirst lets an instance deliver the reports if nobody does so yet. After a reload the
+// instance before goes on until the new one serves its first request: the reload may still
+// fail.
+func (s *state) deliverFirst(i *instance) {
+	s.mu.Lock()
+	running := s.delivery != nil
+	s.mu.Unlock()
+	if !running {
+		s.deliver(i)
+	}
+}
+
 // deliver lets an instance deliver the reports from now on, instead of the one that did.
 func (s *state) deliver(i *instance) {
 	s.halt()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended || s.delivery != nil {
+		return
+	}
 	d := report.NewDelivery(s.store, i, i, i.parallel())
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
-	s.delivery, s.stop, s.stopped = d, cancel, stopped
+	s.delivery, s.by, s.stop, s.stopped = d, i, cancel, stopped
 	go func() {
 		defer close(stopped)
 		d.Run(ctx)
@@ -69,24 +86,33 @@ func (s *state) halt() *report.Delivery {
 	}
 	s.stop()
 	<-s.stopped
-	s.delivery = nil
+	s.delivery, s.by = nil, nil
 	return d
+}
+
+// deliveredBy reports whether the reports are delivered by an instance.
+func (s *state) deliveredBy(i *instance) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.by == i
 }
 
 // end waits for the enrolments under way, delivers what it can and keeps the rest. New
 // enrolments are refused from now on.
 func (s *state) end() {
-	begin := time.Now()
 	select {
 	case <-s.work.stop():
-	case <-time.After(stopTimeout - drainTimeout):
+	case <-time.After(stopTimeout):
 		s.log.Error("stopping while enrolments are still under way")
 	}
 	d := s.halt()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
 	if d == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), min(drainTimeout, stopTimeout-time.Since(begin)))
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	d.Drain(ctx)
 	if !s.lasting {

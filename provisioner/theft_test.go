@@ -33,7 +33,9 @@ func TestAWebhookOfAnotherProvisionerCannotUseOurHooks(t *testing.T) {
 			}
 			ours := r.instance.entries["intune"].scep.Options.Webhooks
 			steal(p.(*provisioner.SCEP).Options.Webhooks[0], *ours[0], *ours[1])
-			if answer := enrol(t, connect(t, r.server, "scep"), device1("static")); answer.Certificate != nil {
+			_, m := prepare(t, connect(t, r.server, "scep"), device1("static"))
+			answer, err := connect(t, r.server, "scep").Send(t.Context(), m)
+			if err == nil && answer.Certificate != nil { // an answer that is cut off is as good
 				t.Error(show(answer))
 			}
 			if asked, succeeded := client.counts(); asked+succeeded != 0 {

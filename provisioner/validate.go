@@ -32,6 +32,7 @@ var (
 // ValidateChallenge implements [webhook.Receiver]: it asks Intune and leaves an approval
 // for this one request. The data that it returns are what templates may use.
 func (p *entry) ValidateChallenge(ctx context.Context, c webhook.Challenge) (any, error) {
+	p.instance.serves()
 	e := p.newEnrolment(ctx, c)
 	if !p.instance.state.work.begin() {
 		p.log.Warn("enrolment", outcomeAttrs(e, outcomeFailed, result{}, errStopping)...)

@@ -38,7 +38,8 @@ func NewHandler(log *slog.Logger, hooks ...*Hook) *Handler {
 	return h
 }
 
-// ServeHTTP answers one call. The status is always 200.
+// ServeHTTP answers one call, with status 200 whatever the answer, or panics with
+// [http.ErrAbortHandler] where a certificate must not leave.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := h.answer(r)
 	w.Header().Set("Content-Type", "application/json")
@@ -47,29 +48,35 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer decides on one call. Whatever goes wrong denies.
+// answer decides on one call. Whatever goes wrong denies a challenge. step-ca ignores what a
+// NOTIFYING hook answers, so that a call of it that is signed and goes wrong cuts off the
+// answer to the device instead: the hook runs in the goroutine of the SCEP request, and
+// net/http closes the connection on [http.ErrAbortHandler].
 func (h *Handler) answer(r *http.Request) (answer stepca.ResponseBody) {
+	cutOff := false
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
-				panic(p)
-			}
 			h.log.Error("webhook call refused", "err", fmt.Sprintf("panic: %v", p), "stack", string(debug.Stack()))
 			answer = stepca.ResponseBody{}
 		}
+		if cutOff {
+			panic(http.ErrAbortHandler)
+		}
 	}()
-	hook, call, err := h.authenticate(r)
+	hook, raw, err := h.authenticate(r)
+	if err != nil {
+		h.log.Warn("webhook call refused", "err", err)
+		return stepca.ResponseBody{}
+	}
+	cutOff = hook.kind == Notifying
+	call, err := h.read(hook, raw, r.Header.Get(signatureHeader))
 	if err != nil {
 		h.log.Warn("webhook call refused", "err", err)
 		return stepca.ResponseBody{}
 	}
 	if hook.kind == Notifying {
-		if err := hook.receiver.Notify(r.Context(), call.notification()); err != nil {
-			// The hook runs in the goroutine of the SCEP request: net/http closes the connection
-			// instead of sending the answer that step-ca has built.
-			panic(http.ErrAbortHandler)
-		}
-		return stepca.ResponseBody{Allow: true}
+		cutOff = hook.receiver.Notify(r.Context(), call.notification()) != nil
+		return stepca.ResponseBody{Allow: !cutOff}
 	}
 	data, err := hook.receiver.ValidateChallenge(r.Context(), call.challenge(r.Header.Get("X-Request-Id")))
 	if err != nil {
@@ -78,8 +85,10 @@ func (h *Handler) answer(r *http.Request) (answer stepca.ResponseBody) {
 	return stepca.ResponseBody{Allow: true, Data: data}
 }
 
-// authenticate returns the hook and the content of a call that is what it claims to be.
-func (h *Handler) authenticate(r *http.Request) (*Hook, *call, error) {
+const signatureHeader = "X-Smallstep-Signature"
+
+// authenticate returns the hook and the body of a call that the CA has signed for it.
+func (h *Handler) authenticate(r *http.Request) (*Hook, []byte, error) {
 	hook, ok := h.hooks[strings.TrimPrefix(r.URL.Path, "/")]
 	if !ok {
 		return nil, nil, errors.New("no hook has this address")
@@ -97,19 +106,20 @@ func (h *Handler) authenticate(r *http.Request) (*Hook, *call, error) {
 	if len(raw) > maxBody {
 		return nil, nil, fmt.Errorf("the call is longer than %d bytes", maxBody)
 	}
-	signature := r.Header.Get("X-Smallstep-Signature")
-	if !hook.signed(raw, signature) {
+	if !hook.signed(raw, r.Header.Get(signatureHeader)) {
 		return nil, nil, errors.New("wrong signature")
 	}
+	return hook, raw, nil
+}
+
+// read returns the content of a signed call that is what it claims to be, fresh and new.
+func (h *Handler) read(hook *Hook, raw []byte, signature string) (*call, error) {
 	c := new(call)
 	if err := json.Unmarshal(raw, c); err != nil {
-		return nil, nil, fmt.Errorf("decoding the call: %w", err)
+		return nil, fmt.Errorf("decoding the call: %w", err)
 	}
 	if err := c.fits(hook); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := h.replay.admit(signature, c.Timestamp, h.now()); err != nil {
-		return nil, nil, err
-	}
-	return hook, c, nil
+	return c, h.replay.admit(signature, c.Timestamp, h.now())
 }

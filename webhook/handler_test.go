@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,9 @@ func (r *receiver) ValidateChallenge(_ context.Context, c Challenge) (any, error
 }
 
 func (r *receiver) Notify(_ context.Context, n Notification) error {
+	if r.panics {
+		panic("receiver")
+	}
 	r.notifications = append(r.notifications, n)
 	return r.err
 }
@@ -116,9 +120,8 @@ func TestChallengeIsAllowedWithTheReceiversData(t *testing.T) {
 	if data, _ := answer.Data.(map[string]any); !answer.Allow || data["subject"] != "x" {
 		t.Errorf("answer %+v", answer)
 	}
-	want := Challenge{TransactionID: "tx+/=1", RequestID: "request-1", CSR: []byte("csr")}
-	if len(rec.challenges) != 1 || rec.challenges[0].TransactionID != want.TransactionID ||
-		rec.challenges[0].RequestID != want.RequestID || string(rec.challenges[0].CSR) != "csr" {
+	want := []Challenge{{TransactionID: "tx+/=1", RequestID: "request-1", CSR: []byte("csr"), Password: "challenge"}}
+	if !reflect.DeepEqual(rec.challenges, want) {
 		t.Errorf("receiver got %+v", rec.challenges)
 	}
 }
@@ -187,6 +190,11 @@ func TestCallsAreRefused(t *testing.T) {
 
 	for name, r := range tests {
 		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if p := recover(); p != nil && p != http.ErrAbortHandler {
+					panic(p)
+				}
+			}()
 			if answer := send(t, h, r); answer.Allow {
 				t.Error("allowed")
 			}
@@ -207,7 +215,7 @@ func TestAReplayedCallIsRefused(t *testing.T) {
 			t.Errorf("call %d: allowed = %t", i+1, answer.Allow)
 		}
 	}
-	// Also after the guard has turned its generations.
+	// Also at the end of its freshness.
 	h.now = func() time.Time { return body.Timestamp.Add(freshness) }
 	if send(t, h, request(t, hook, hook.Secret, body)).Allow {
 		t.Error("allowed at the end of its freshness")
@@ -232,15 +240,47 @@ func TestOtherHostsPassUntouched(t *testing.T) {
 	}
 }
 
-func TestAReceiverCanCutTheAnswerOff(t *testing.T) {
-	hook := NewHook(Notifying, "intune", &receiver{err: errors.New("the certificate must not leave")})
-	defer func() {
-		if p := recover(); p != http.ErrAbortHandler {
-			t.Errorf("recovered %v", p)
+func TestANotificationThatGoesWrongCutsTheAnswerOff(t *testing.T) {
+	stale := failureCall()
+	stale.Timestamp = time.Now().Add(-time.Minute)
+	for name, test := range map[string]struct {
+		receiver *receiver
+		body     stepca.RequestBody
+	}{
+		"the receiver says so": {&receiver{err: errors.New("the certificate must not leave")}, failureCall()},
+		"the receiver panics":  {&receiver{panics: true}, failureCall()},
+		"the call is stale":    {new(receiver), stale},
+		"the call is another":  {new(receiver), challengeCall()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hook := NewHook(Notifying, "intune", test.receiver)
+			defer func() {
+				if p := recover(); p != http.ErrAbortHandler {
+					t.Errorf("recovered %v", p)
+				}
+			}()
+			send(t, NewHandler(nil, hook), request(t, hook, hook.Secret, test.body))
+			t.Error("answered")
+		})
+	}
+}
+
+func TestAReplayIsKnownAsLongAsItsTimeStampIsFresh(t *testing.T) {
+	g, now := newReplayGuard(), time.Now()
+	other := func(at time.Time, signature string) {
+		if err := g.admit(signature, at, at); err != nil {
+			t.Fatal(err)
 		}
-	}()
-	send(t, NewHandler(nil, hook), request(t, hook, hook.Secret, failureCall()))
-	t.Error("answered")
+	}
+	other(now, "first")
+	stamp := now.Add(59 * time.Second).Add(freshness) // of the future, as far as is admitted
+	if err := g.admit("replayed", stamp, now.Add(59*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	other(now.Add(61*time.Second), "turns the generations")
+	if g.admit("replayed", stamp, now.Add(62*time.Second)) == nil {
+		t.Error("admitted again by the older generation")
+	}
 }
 
 type zeros struct{}

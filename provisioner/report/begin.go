@@ -20,6 +20,10 @@ const (
 // to do must not happen, and what it has done is being undone.
 var ErrLost = errors.New("the request has been taken over: it took too long")
 
+// ErrWaiting says that an earlier copy of the request was under way for as long as Begin
+// could wait.
+var ErrWaiting = errors.New("waiting for an earlier copy of the request")
+
 // Request is what a device asked for.
 type Request struct {
 	Provisioner   string
@@ -81,7 +85,7 @@ func (s *Store) Begin(ctx context.Context, r Request, until time.Time) (*Claim, 
 			}
 		}
 		if err := s.sleep(ctx, s.jitter(pause)); err != nil {
-			return nil, nil, fmt.Errorf("waiting for an earlier copy of the request: %w", err)
+			return nil, nil, fmt.Errorf("%w: %w", ErrWaiting, err)
 		}
 	}
 }
