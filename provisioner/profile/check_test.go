@@ -173,7 +173,15 @@ func TestCheckLetsAnOperatorLeaveOutAndAdd(t *testing.T) {
 		"an extension of his own":       extra(oidCustom, []byte{5, 0}),
 		"application policies within":   extra(oidApplicationPolicies, concat(t, concat(t, oidDER(clientAuth)))),
 		"addresses of CRLs":             func(c *x509.Certificate) { c.CRLDistributionPoints = []string{"http://crl.example/ca.crl"} },
-		"an OCSP responder":             func(c *x509.Certificate) { c.OCSPServer = []string{"http://ocsp.example"} },
+		"policies in the field": func(c *x509.Certificate) {
+			policy, err := x509.OIDFromInts([]uint64{1, 3, 6, 1, 4, 1, 99999, 1, 7})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.PolicyIdentifiers, c.Policies = []stdasn1.ObjectIdentifier{append(oidCustom[:len(oidCustom):len(oidCustom)], 7)}, []x509.OID{policy}
+		},
+		"an address of the issuer": func(c *x509.Certificate) { c.IssuingCertificateURL = []string{"http://ca.example"} },
+		"an OCSP responder":        func(c *x509.Certificate) { c.OCSPServer = []string{"http://ocsp.example"} },
 		"names in fields": func(c *x509.Certificate) {
 			without(c, oidSAN)
 			c.DNSNames, c.IPAddresses = []string{"device.contoso.example"}, []net.IP{net.ParseIP("192.0.2.1")}
@@ -269,6 +277,20 @@ func TestCheckIssuedSeesEveryDifference(t *testing.T) {
 		{"key", raw, func(c *x509.Certificate) { c.PublicKey = &generate(2048).PublicKey }, "key is not"},
 		{"begin", raw, func(c *x509.Certificate) { c.NotBefore = c.NotBefore.Add(-time.Second) }, "validity"},
 		{"end", raw, func(c *x509.Certificate) { c.NotAfter = c.NotAfter.Add(time.Second) }, "validity"},
+		{"an added SID extension", raw, extra(oidSIDExtension, forgedSID(t)), "25.2 was not to be certified"},
+		{"an added private extension", raw, extra(oidCustom, []byte{5, 0}), oidCustom.String() + " was not to be certified"},
+		{"added application policies", raw, extra(oidApplicationPolicies, concat(t, concat(t, oidDER(oidCodeSigning)))), "21.10 was not"},
+		{"added name constraints", raw, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example"} }, "2.5.29.30 was not"},
+		{"an added policy", raw, func(c *x509.Certificate) {
+			policy, err := x509.OIDFromInts([]uint64{1, 3, 6, 1, 4, 1, 99999, 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.PolicyIdentifiers, c.Policies = []stdasn1.ObjectIdentifier{oidCustom}, []x509.OID{policy}
+		}, "2.5.29.32 was not"},
+		{"an added address of CRLs", raw, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{"http://crl.example"} }, "2.5.29.31 was not"},
+		{"an added OCSP responder", raw, func(c *x509.Certificate) { c.OCSPServer = []string{"http://ocsp.example"} }, "1.3.6.1.5.5.7.1.1 was not"},
+		{"an added address of the issuer", raw, func(c *x509.Certificate) { c.IssuingCertificateURL = []string{"http://ca.example"} }, "1.3.6.1.5.5.7.1.1 was not"},
 		{"provisioner extension", raw, func(c *x509.Certificate) { without(c, oidProvisioner) }, "64.1 is missing"},
 		{"critical provisioner extension", raw, func(c *x509.Certificate) { findExtension(c.ExtraExtensions, oidProvisioner).Critical = true }, "64.1 is missing or changed"},
 	}

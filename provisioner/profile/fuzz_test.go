@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // FuzzRead throws bytes at the parser, signed by nobody.
@@ -29,7 +30,7 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("%+v", r)
 			}
 			for _, san := range r.SANs {
-				if san.Type == "" || !bytes.Contains(der, san.raw) || strings.ContainsRune(san.Value, 0) {
+				if san.Type == "" || !bytes.Contains(der, san.raw) || strings.ContainsFunc(san.Value, isControlOrFormat) {
 					t.Errorf("name %+v", san)
 				}
 			}
@@ -37,6 +38,8 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func isControlOrFormat(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
 
 // seeds are requests that are granted, each with something of its own.
 func seeds(t testing.TB) []draft {
@@ -61,6 +64,11 @@ func FuzzIssue(f *testing.F) {
 	f.Add([]byte{}, concat(f, upn("a@b.example"), tlv(0x88, []byte{0x2a, 3}))[2:], kuValue(0x84), ekuValue(f, oidAnyUsage)[2:], tlv(0x30, []byte{1, 1, 0xff}), uint16(0x1f))
 	f.Add(name(f, rdn{cn("a"), cn("b")})[2:], concat(f, uriName(sidPrefix+"S-1-5-21-1-2-3-1001"))[2:], kuValue(0xf8), ekuValue(f, smartCardLogon, ipsecTunnel)[2:], forgedSID(f), uint16(0x2f))
 	f.Add(name(f, rdn{{oidCommonName, bmpString("a")}})[2:], concat(f, tlv(0x87, []byte{1, 2, 3, 4}), emailName("a@b.example"))[2:], kuValue(0x80), ekuValue(f, oidCodeSigning)[2:], []byte{0x30, 0}, uint16(0x3f))
+
+	for _, u := range []stdasn1.ObjectIdentifier{oidMSCode, oidMSCommCode, oidMSKernelCode} {
+		f.Add(name(f, rdn{cn("device")})[2:], concat(f, dnsName("a.example"))[2:], kuValue(0xa0), ekuValue(f, clientAuth, u)[2:], []byte{5, 0}, uint16(0))
+	}
+	f.Add(name(f, rdn{cn("a\x1b[2J\nb")})[2:], concat(f, upn("a\u202e@b.example"))[2:], kuValue(0xa0), ekuValue(f, clientAuth)[2:], []byte{5, 0}, uint16(0))
 
 	settings := []Settings{{}, {SIDFromSAN: true}, {UnknownSANs: "refuse", RequestedValidity: true}, {AllowExtKeyUsage: []string{"clientAuth", "1.2.3"}}}
 	others := []stdasn1.ObjectIdentifier{oidBasicConstraints, oidSIDExtension, oidPolicies, oidNameConstraints, oidApplicationPolicies, oidNetscapeCertType, oidSAN, oidKeyUsage}
@@ -125,6 +133,12 @@ func judge(t *testing.T, s Settings, der []byte, issued *x509.Certificate) {
 		t.Errorf("key or subject %x", issued.RawSubject)
 	}
 
+	for _, n := range issued.Subject.Names {
+		if text, ok := n.Value.(string); ok && strings.ContainsFunc(text, unicode.IsControl) {
+			t.Errorf("subject %q", text)
+		}
+	}
+
 	asked := extensionElements(t, request.Extensions, oidSAN)
 	got := extensionElements(t, issued.Extensions, oidSAN)
 	for _, name := range got {
@@ -140,7 +154,8 @@ func judge(t *testing.T, s Settings, der []byte, issued *x509.Certificate) {
 	if granted == nil {
 		t.Error("no extended key usage")
 	}
-	forbidden := [][]byte{oidDER(oidAnyUsage), oidDER(oidCodeSigning), oidDER(oidTimeStamping), oidDER(oidOCSPSigning)}
+	forbidden := [][]byte{oidDER(oidAnyUsage), oidDER(oidCodeSigning), oidDER(oidTimeStamping), oidDER(oidOCSPSigning),
+		oidDER(oidMSCode), oidDER(oidMSCommCode), oidDER(oidMSKernelCode)}
 	for _, u := range granted {
 		same := func(a []byte) bool { return bytes.Equal(a, u) }
 		if !slices.ContainsFunc(usages, same) || slices.ContainsFunc(forbidden, same) {

@@ -21,7 +21,9 @@ var (
 	oidTimeStamping = stdasn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 8}
 	oidOCSPSigning  = stdasn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 9}
 	oidAnyUsage     = stdasn1.ObjectIdentifier{2, 5, 29, 37, 0}
-	oidPolicies     = stdasn1.ObjectIdentifier{2, 5, 29, 32}
+	oidMSCode       = stdasn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 1, 21}
+	oidMSCommCode   = stdasn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 1, 22}
+	oidMSKernelCode = stdasn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 61, 1, 1}
 	oidCustom       = stdasn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}
 )
 
@@ -69,7 +71,9 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		{"time stamping", draft{}.ext(oidExtKeyUsage, false, ekuValue(t, oidTimeStamping)), "timeStamping"},
 		{"OCSP signing", draft{}.ext(oidExtKeyUsage, false, ekuValue(t, oidOCSPSigning)), "ocspSigning"},
 		{"any extended key usage", draft{}.ext(oidExtKeyUsage, false, ekuValue(t, oidAnyUsage)), "any (2.5.29.37.0)"},
-		{"Microsoft's commercial code signing", draft{}.ext(oidExtKeyUsage, false, ekuValue(t, stdasn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 1, 22})), "microsoftCommercialCodeSigning"},
+		{"Microsoft's individual code signing", draft{}.ext(oidExtKeyUsage, false, ekuValue(t, oidMSCode)), "1.3.6.1.4.1.311.2.1.21"},
+		{"Microsoft's commercial code signing", draft{}.ext(oidExtKeyUsage, false, ekuValue(t, clientAuth, oidMSCommCode)), "microsoftCommercialCodeSigning"},
+		{"Microsoft's kernel code signing", draft{}.ext(oidExtKeyUsage, false, ekuValue(t, oidMSKernelCode, clientAuth)), "microsoftKernelCodeSigning"},
 		{"an extended key usage of no usages", draft{}.ext(oidExtKeyUsage, false, tlv(0x30)), "extended key usage: empty"},
 		{"an extended key usage that overflows 64 bits", draft{}.ext(oidExtKeyUsage, false,
 			tlv(0x30, tlv(6, []byte{0x2b, 0x86, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02}))), "not an object identifier"},
@@ -104,6 +108,14 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		{"a user principal name of a wrong type", upnOf(tlv(0x16, []byte("a@b.example"))), "not a UTF8String"},
 		{"a user principal name with something after it", upnOf(append(utf8String("a@b.example"), utf8String("c")...)), "not a UTF8String"},
 		{"NUL in a user principal name", upnOf(utf8String("a@b.example\x00")), "not plain text"},
+		{"a user principal name that is read backwards", upnOf(utf8String("a@b.example\u202ecod")), "not plain text"},
+		{"a user principal name with a mark of direction", upnOf(utf8String("a\u200e@b.example")), "not plain text"},
+		{"a user principal name with a space that nobody sees", upnOf(utf8String("al\u200bice@b.example")), "not plain text"},
+		{"a user principal name that begins with a byte order mark", upnOf(utf8String("\ufeffalice@b.example")), "not plain text"},
+		{"a user principal name of two lines", upnOf(utf8String("a\u2028@b.example")), "not plain text"},
+		{"newline in a user principal name", upnOf(utf8String("a\n@b.example")), "not plain text"},
+		{"UTF-8 that nobody sees in an e-mail address", draft{}.sans(t, emailName("al\u200bice@b.example")), "not printable ASCII"},
+		{"UTF-8 that turns a URI around", draft{}.sans(t, uriName("https://a.example/\u202e")), "not printable ASCII"},
 		{"a user principal name that is not UTF-8", upnOf(utf8String("a\xff@b.example")), "not plain text"},
 		{"an empty user principal name", upnOf(utf8String("")), "empty"},
 		{"an otherName with bytes after its value", draft{}.sans(t, tlv(0xa0, oidDER(oidCustom), tlv(0xa0, utf8String("x")), []byte{5, 0})), "not DER"},
@@ -115,8 +127,12 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		{"a subject of 64 kB", draft{subject: name(t, rdn{cn(long("a", 64<<10))})}, "more than 32768 bytes"},
 		{"a subject of 9 kB", draft{subject: name(t, rdn{cn(long("a", 9000))})}, "subject: more than 8192 bytes"},
 		{"a subject of 65 attributes", draft{subject: manyAttributes(t, 65)}, "more than 64 attributes"},
-		{"NUL in the common name", draft{subject: name(t, rdn{cn("a\x00b")})}, "holds a NUL"},
-		{"NUL in a common name of 16 bit characters", draft{subject: name(t, rdn{{oidCommonName, bmpString("a\x00")}})}, "holds a NUL"},
+		{"NUL in the common name", draft{subject: name(t, rdn{cn("a\x00b")})}, "holds a NUL or another control character"},
+		{"NUL in a common name of 16 bit characters", draft{subject: name(t, rdn{{oidCommonName, bmpString("a\x00")}})}, "holds a NUL or another control character"},
+		{"newline in the common name", draft{subject: name(t, rdn{cn("a\nCN=b")})}, "holds a NUL or another control character"},
+		{"an escape sequence in the organisation", draft{subject: name(t, rdn{cn("a")}, rdn{{stdasn1.ObjectIdentifier{2, 5, 4, 10}, utf8String("\x1b[2J")}})}, "attribute 2.5.4.10 holds a NUL or another control character"},
+		{"an escape of 8 bits in Latin-1", draft{subject: name(t, rdn{{oidCommonName, tlv(0x14, []byte("a\x9b2J"))}})}, "holds a NUL or another control character"},
+		{"newline in a common name of 7 bit characters", draft{subject: name(t, rdn{{oidCommonName, tlv(0x16, []byte("a\r\nb"))}})}, "holds a NUL or another control character"},
 		{"half a character in the common name", draft{subject: name(t, rdn{{oidCommonName, tlv(0x1e, []byte{0})}})}, "not text"},
 		{"a common name of UTF-16 surrogates", draft{subject: name(t, rdn{{oidCommonName, tlv(0x1e, []byte{0xd8, 0x3d, 0xde, 0x00})}})}, "not text"},
 		{"a common name of 32 bit characters, which policies cannot read", draft{subject: name(t, rdn{{oidCommonName, tlv(0x1c, []byte{0, 0, 0, 'a'})}})}, "not text"},
@@ -322,6 +338,8 @@ func TestDoubtfulButCommonEncodingsAreAccepted(t *testing.T) {
 		"an enrolment pair that nobody reads here": draft{}.attr(attribute(t, oidNameValuePair, []byte{5, 0})),
 		"a challenge password of 4 kB":             {challenge: strings.Repeat("A", 4096)},
 		"a subject of Latin-1 under the T61 type":  {subject: name(t, rdn{{oidCommonName, tlv(0x14, []byte("M\xfcller"))}})},
+		"a Persian name, spelled with a joiner":    {subject: name(t, rdn{cn("حسین\u200cپور")})},
+		"a user principal name in Japanese":        draft{}.sans(t, upn("山田@contoso.example")),
 		"an empty organisation in the subject":     {subject: name(t, rdn{cn("a")}, rdn{{stdasn1.ObjectIdentifier{2, 5, 4, 10}, utf8String("")}})},
 	}
 	for name, d := range tests {

@@ -4,14 +4,24 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	stdasn1 "encoding/asn1"
 	"errors"
 	"slices"
 	"time"
 )
 
+var (
+	oidSubjectKeyID   = stdasn1.ObjectIdentifier{2, 5, 29, 14}
+	oidCRLPoints      = stdasn1.ObjectIdentifier{2, 5, 29, 31}
+	oidPolicies       = stdasn1.ObjectIdentifier{2, 5, 29, 32}
+	oidAuthorityKeyID = stdasn1.ObjectIdentifier{2, 5, 29, 35}
+	oidAuthorityInfo  = stdasn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
+)
+
 // CheckIssued compares issued, a certificate that a CA has signed, with
 // template, which it was given to sign: subject, names, usages, key, validity,
-// and the extensions that template spells out.
+// and the extensions: those that template spells out, and no other beside those
+// that follow from its fields.
 func CheckIssued(template, issued *x509.Certificate) error {
 	want, err := readEffective(template)
 	if err != nil {
@@ -45,6 +55,11 @@ func CheckIssued(template, issued *x509.Certificate) error {
 		!issued.NotAfter.Equal(template.NotAfter.Truncate(time.Second)):
 		return errors.New("the validity is not the one to be certified")
 	}
+	for _, extension := range issued.Extensions {
+		if findExtension(template.ExtraExtensions, extension.Id) == nil && !followsFromFields(template, extension.Id) {
+			return errors.New("extension " + extension.Id.String() + " was not to be certified")
+		}
+	}
 	for _, extension := range template.ExtraExtensions {
 		found := findExtension(issued.Extensions, extension.Id)
 		if found == nil || found.Critical != extension.Critical || !bytes.Equal(found.Value, extension.Value) {
@@ -52,4 +67,22 @@ func CheckIssued(template, issued *x509.Certificate) error {
 		}
 	}
 	return nil
+}
+
+// followsFromFields reports whether signing template yields an extension of this
+// kind though template does not spell it out. CheckIssued has looked into those of
+// names, usages and basic constraints; the key identifiers are the CA's.
+func followsFromFields(template *x509.Certificate, id stdasn1.ObjectIdentifier) bool {
+	switch {
+	case id.Equal(oidSubjectKeyID), id.Equal(oidAuthorityKeyID), id.Equal(oidKeyUsage),
+		id.Equal(oidExtKeyUsage), id.Equal(oidSAN), id.Equal(oidBasicConstraints):
+		return true
+	case id.Equal(oidPolicies):
+		return len(template.PolicyIdentifiers)+len(template.Policies) > 0
+	case id.Equal(oidCRLPoints):
+		return len(template.CRLDistributionPoints) > 0
+	case id.Equal(oidAuthorityInfo):
+		return len(template.OCSPServer)+len(template.IssuingCertificateURL) > 0
+	}
+	return false
 }

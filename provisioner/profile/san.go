@@ -171,10 +171,19 @@ func parseOtherName(san SAN, data cryptobyte.String) (SAN, error) {
 		return san, errors.New("a user principal name that is not a UTF8String")
 	}
 	san.Value = string(text)
-	if san.Value == "" || !utf8.ValidString(san.Value) || strings.ContainsFunc(san.Value, unicode.IsControl) {
+	if san.Value == "" || !utf8.ValidString(san.Value) || strings.ContainsFunc(san.Value, isInvisible) {
 		return san, fmt.Errorf("a user principal name that is empty or not plain text: %.100q", san.Value)
 	}
 	return san, nil
+}
+
+// isInvisible reports whether r shows nothing or moves what is shown: control
+// characters, format characters such as U+202E, which reverses the text after it,
+// and U+200B, a space without width, and line and paragraph separators. Entra ID
+// allows none of them in a user principal name, and with them one account's name
+// looks like another's.
+func isInvisible(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 func isPrintableASCII(s string) bool {

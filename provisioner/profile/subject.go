@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -61,9 +62,11 @@ func parseNameAttribute(set *cryptobyte.String) (attribute pkix.AttributeTypeAnd
 	if !ok {
 		return attribute, fmt.Errorf("attribute %s is not text that can be read", attribute.Type)
 	}
-	// A name that ends at NUL for one reader and goes on for another.
-	if strings.ContainsRune(text, 0) {
-		return attribute, fmt.Errorf("attribute %s holds a NUL", attribute.Type)
+	// A name that ends at NUL or a newline for one reader goes on for another, and
+	// an escape sequence changes what an administrator's terminal shows. Format
+	// characters stay: Persian and Hindi names are spelled with them.
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return attribute, fmt.Errorf("attribute %s holds a NUL or another control character", attribute.Type)
 	}
 	attribute.Value = text
 	return attribute, nil
