@@ -41,6 +41,7 @@ func TestWrongArgumentsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		"a certificate":                 validate("tx", readCertificate(t, "sign-byte.pem").Raw),
 		"a request that is far too big": validate("tx", make([]byte, maxCSR+1)),
 		"hResult 0":                     fail(0, "text"),
+		"a positive hResult":            fail(5, "text"),
 		"no description":                fail(HResultFail, ""),
 		"a blank description":           fail(HResultFail, " \n"),
 		"a download of none":            download(0),

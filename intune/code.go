@@ -3,7 +3,7 @@ package intune
 import "fmt"
 
 // Code is what Intune answers to a validation or a notification. Codes that
-// are not listed here keep their text and are never success.
+// are not listed here keep their text, made fit for logs, and are never success.
 type Code string
 
 // The codes that Microsoft documents, and BadTenantIdInChallenge, which is
@@ -70,4 +70,20 @@ func (c Code) String() string {
 }
 
 // maxCode bounds how much of an unknown code is kept, in bytes.
-const maxCode = 100
+const maxCode = 64
+
+// fit makes an unknown code fit for errors and logs: it can be any text. What
+// comes out is never a code that is known.
+func (c Code) fit(hide ...string) Code {
+	if c == "" || c.Known() {
+		return c
+	}
+	text := redact(string(c), hide...)
+	if len(text) > maxCode {
+		text = clip(text, maxCode-len("…"))
+	}
+	if text == "" || Code(text).Known() {
+		return hidden
+	}
+	return Code(text)
+}

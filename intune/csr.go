@@ -1,6 +1,8 @@
 package intune
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -26,6 +28,23 @@ func checkCSR(der []byte) error {
 		return errors.New("the certificate request is not a DER PKCS#10 request")
 	}
 	return nil
+}
+
+// challengePassword is the attribute's type (RFC 2985, section 5.4.1), in DER.
+var challengePassword = []byte{0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 7}
+
+// secretsOf returns what Intune's answers must not carry into a log: the
+// request, as it is sent, and the challenge inside.
+func secretsOf(csr []byte) []string {
+	secrets := []string{base64.StdEncoding.EncodeToString(csr)}
+	var values, challenge cryptobyte.String
+	if _, after, ok := bytes.Cut(csr, challengePassword); ok {
+		rest := cryptobyte.String(after)
+		if rest.ReadASN1(&values, cbasn1.SET) && values.ReadAnyASN1(&challenge, nil) {
+			secrets = append(secrets, string(challenge))
+		}
+	}
+	return secrets
 }
 
 // maxTransactionID bounds what a device can make us repeat to Intune, in bytes.

@@ -36,8 +36,8 @@ type ServiceError struct {
 	// Operation that failed: "token" (Microsoft Entra ID), "discovery"
 	// (Graph), or one of Intune's, such as "validateRequest".
 	Operation string
-	// Code is Intune's code, exactly as it came; empty unless Intune
-	// answered one.
+	// Code is Intune's code; empty unless Intune answered one. One that is
+	// not known is shortened, without anything that looks secret.
 	Code Code
 	// Description is the service's own text, shortened to one line.
 	Description string

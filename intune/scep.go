@@ -44,7 +44,7 @@ func (c *Client) ValidateRequest(ctx context.Context, transactionID string, csr 
 	}
 	return c.call(ctx, opValidate, transactionID, map[string]validation{
 		"request": {transactionID, csr, c.callerInfo},
-	}, readAnswer)
+	}, readAnswer, secretsOf(csr)...)
 }
 
 type successNotification struct {
@@ -70,7 +70,7 @@ func (c *Client) SendSuccessNotification(ctx context.Context, transactionID stri
 		return Receipt{}, fmt.Errorf("%s: checking arguments: %w", opSuccess.name, err)
 	}
 	return c.call(ctx, opSuccess, transactionID,
-		c.successMessage(transactionID, csr, facts, issued.CAConfiguration, issued.CertificateAuthority), readAnswer)
+		c.successMessage(transactionID, csr, facts, issued.CAConfiguration, issued.CertificateAuthority), readAnswer, secretsOf(csr)...)
 }
 
 func (c *Client) successMessage(transactionID string, csr []byte, f certificateFacts, configuration, authority string) any {
@@ -89,7 +89,7 @@ type failureNotification struct {
 
 // SendFailureNotification tells Intune that the CA failed after a validation
 // that succeeded. It is not for errors that Intune itself answered. The
-// administrator sees h and description in Intune's console; description is cut
+// administrator sees h, which is negative, and description in Intune's console; description is cut
 // to 255 characters and must hold no secret.
 //
 // https://learn.microsoft.com/en-us/mem/intune/protect/scep-libraries-apis
@@ -98,14 +98,14 @@ func (c *Client) SendFailureNotification(ctx context.Context, transactionID stri
 	switch {
 	case err != nil:
 		return Receipt{}, err
-	case h == 0:
-		return Receipt{}, fmt.Errorf("%s: checking arguments: hResult 0 would mean success", opFailure.name)
+	case h >= 0:
+		return Receipt{}, fmt.Errorf("%s: checking arguments: hResult %s would mean success", opFailure.name, h)
 	case strings.TrimSpace(description) == "":
 		return Receipt{}, fmt.Errorf("%s: checking arguments: the description is empty", opFailure.name)
 	}
 	return c.call(ctx, opFailure, transactionID, map[string]failureNotification{
 		"notification": {validation{transactionID, csr, c.callerInfo}, h, cutDescription(description)},
-	}, readAnswer)
+	}, readAnswer, secretsOf(csr)...)
 }
 
 // cutDescription keeps 255 characters, never half of one. .NET counts UTF-16
@@ -145,10 +145,7 @@ func readAnswer(body []byte) outcome {
 	if a.code == CodeSuccess {
 		return outcome{code: CodeSuccess}
 	}
-	code := a.code
-	if len(code) > maxCode {
-		code = code[:maxCode]
-	}
+	code := a.code.fit()
 	return outcome{code: code, err: &ServiceError{
 		Kind: ErrRefused, Code: code, Description: redact(a.description), Advice: code.Advice(),
 	}}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -155,5 +156,64 @@ func TestTheObserverSeesEveryAttempt(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "level=WARN"); n != 1 || strings.Contains(log.String(), "level=DEBUG") {
 		t.Errorf("the log says\n%s", log.String())
+	}
+}
+
+// TestIntuneMayRepeatWhatItWasSent puts secrets where an answer of HTTP 200 has
+// room for text.
+func TestIntuneMayRepeatWhatItWasSent(t *testing.T) {
+	sim := startSim(t, intunesim.Options{})
+	challenge, err := sim.NewChallenge(intunesim.Challenge{Subject: "CN=device-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr := requestWith(t, "CN=device-1", challenge)
+	var mu sync.Mutex
+	var out bytes.Buffer
+	cfg := simConfig(sim)
+	cfg.Logger = slog.New(slog.NewJSONHandler(lockedWriter{&mu, &out}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Observer = func(_ context.Context, a intune.Attempt) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(&out, "Code=%s %v\n", string(a.Code), a)
+	}
+	client := newClient(t, cfg)
+	token := grantedTokens(t, sim, client, csr)[1]
+	encoded := base64.StdEncoding.EncodeToString(csr)
+	lines := func(s string, n int) string {
+		var all []string
+		for line := range slices.Chunk([]byte(s), n) {
+			all = append(all, string(line))
+		}
+		return strings.Join(all, `\n`)
+	}
+	for name, test := range map[string]struct{ body, secret string }{
+		"the token as the code":                {`{"code":"` + token + `","errorDescription":""}`, token[:40]},
+		"the token's signature as the code":    {`{"code":"` + token[len(token)-60:] + `","errorDescription":""}`, token[len(token)-30:]},
+		"a part of the challenge as the code":  {`{"code":"` + challenge[:64] + `","errorDescription":""}`, challenge[10:40]},
+		"the request in MIME lines":            {`{"code":"New","errorDescription":"` + lines(encoded, 76) + `"}`, encoded[100:130]},
+		"the request in short lines":           {`{"code":"New","errorDescription":"` + lines(encoded, 16) + `"}`, encoded[96:112]},
+		"the challenge in lines":               {`{"code":"New","errorDescription":"got ` + lines(challenge, 50) + ` instead"}`, challenge[55:80]},
+		"another's request in MIME lines":      {`{"code":"New","errorDescription":"` + lines(strings.Repeat("QUJD", 57), 76) + `"}`, "QUJDQUJD"},
+		"Success beside a control character":   {`{"code":"Success\u0000","errorDescription":""}`, `Code=Success `},
+		"a code of nothing but white space":    {`{"code":" \n","errorDescription":"unlike ` + lines(token, 30) + `"}`, token[60:80]},
+		"the token in the words of an 'error'": {`{"code":"` + strings.Repeat("x ", 60) + `","errorDescription":"Bearer ` + token + ` is bad"}`, token[:40]},
+	} {
+		sim.ClearFaults()
+		if err := sim.AddFault(intunesim.Fault{Operation: intunesim.OpValidate, Status: 200, Body: test.body}); err != nil {
+			t.Fatal(err)
+		}
+		out.Reset()
+		err := validate(t, client, csr)
+		refusal, ok := errors.AsType[*intune.ServiceError](err)
+		if !ok || !errors.Is(err, intune.ErrRefused) || refusal.Code == "" || refusal.Code.Known() {
+			t.Fatalf("%s: %v", name, err)
+		}
+		mu.Lock()
+		fmt.Fprintf(&out, "%v %+v Code=%s %s", err, *refusal, string(refusal.Code), refusal.LogValue())
+		if strings.Contains(out.String(), test.secret) {
+			t.Errorf("%s: %q is in %s", name, test.secret, out.String())
+		}
+		mu.Unlock()
 	}
 }

@@ -17,7 +17,8 @@ type request struct {
 	token       string
 	version     string // api-version; with it goes what Intune wants besides
 	body        []byte
-	limit       int64 // of the answer, in bytes
+	limit       int64    // of the answer, in bytes
+	hide        []string // what no error may repeat
 }
 
 // reply is what came of it.
@@ -27,13 +28,13 @@ type reply struct {
 	header   http.Header
 	body     []byte
 	err      error
-	hide     string
+	hide     []string
 }
 
 // send does one request. Header names are spelled as Microsoft's own library
 // spells them; HTTP/2 has them in lower case anyway.
 func (c *Client) send(ctx context.Context, q request) reply {
-	r := reply{activity: uuid.NewString(), hide: q.token}
+	r := reply{activity: uuid.NewString(), hide: q.hide}
 	var body io.Reader
 	if q.body != nil {
 		body = bytes.NewReader(q.body)
@@ -55,12 +56,12 @@ func (c *Client) send(ctx context.Context, q request) reply {
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		r.err = newCause(bareURLError(err), q.token)
+		r.err = newCause(bareURLError(err), q.hide...)
 		return r
 	}
 	r.status, r.header = res.StatusCode, res.Header
 	r.body, err = readBody(res.Body, q.limit)
-	r.err = newCause(err, q.token)
+	r.err = newCause(err, q.hide...)
 	return r
 }
 
@@ -84,7 +85,7 @@ func (r reply) outcome(ctx context.Context) outcome {
 	default:
 		f := parseFault(r.body)
 		o.err = &ServiceError{
-			Kind: ErrUnavailable, Description: redact(f.String(), r.hide),
+			Kind: ErrUnavailable, Description: redact(f.String(), r.hide...),
 			RetryAfter: waitAsked(r.header, f),
 		}
 		if r.status == http.StatusTooManyRequests {
