@@ -2,22 +2,51 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/smallstep/certificates/commands"
 	"github.com/smallstep/cli-utils/command"
+	_ "github.com/smallstep/cli-utils/command/version" // registers the command
 	"github.com/smallstep/cli-utils/usage"
 	"github.com/urfave/cli"
 )
 
+// helpTemplate is the page of --help, in the markup that step's help printer reads.
+const helpTemplate = `## NAME
+**{{.HelpName}}** -- {{.Usage}}
+
+## USAGE
+{{.UsageText}}
+
+## DESCRIPTION
+{{.Description}}
+
+## COMMANDS
+|||
+|---|---|{{range .VisibleCommands}}
+| **{{join .Names ", "}}** | {{.Usage}} |{{end}}
+
+## OPTIONS
+{{range .VisibleFlags}}
+{{.}}
+{{end}}
+## VERSION
+{{.Version}}
+`
+
 // newApp returns step-ca's command line under our name.
 func newApp(v versions) *cli.App {
 	cli.VersionPrinter = func(c *cli.Context) { v.print(c.App.Writer) }
+	cli.AppHelpTemplate = helpTemplate
 	cli.SubcommandHelpTemplate = usage.SubcommandHelpTemplate
 	cli.CommandHelpTemplate = usage.CommandHelpTemplate
 	cli.HelpPrinter = usage.HelpPrinter
 	cli.FlagNamePrefixer = usage.FlagNamePrefixer
+	cli.FlagStringer = describeFlag
 
 	app := cli.NewApp()
 	app.Name = "step-ca-intune"
@@ -25,11 +54,14 @@ func newApp(v versions) *cli.App {
 	app.Version = v.ours
 	app.Usage = "step-ca with certificates for devices that Microsoft Intune manages"
 	app.UsageText = "**step-ca-intune** [config] [flags]"
+	app.Description = "Runs step-ca with the given configuration, ca.json. A provisioner of type Intune in it serves\n" +
+		"devices over SCEP, after Microsoft Intune has approved each request. It ends with status 2 when the\n" +
+		"configuration is wrong."
 	app.Flags = append(app.Flags, commands.AppCommand.Flags...)
 	app.Flags = append(app.Flags, cli.HelpFlag)
 	app.Writer = os.Stdout
 	app.ErrWriter = os.Stderr
-	app.Commands = withoutVersion(command.Retrieve())
+	app.Commands = withOurVersion(command.Retrieve())
 	app.Action = func(*cli.Context) error {
 		// step-ca's main command is a cli.Command: run it as if it had been named.
 		set := flag.NewFlagSet(app.Name, flag.ContinueOnError)
@@ -41,18 +73,36 @@ func newApp(v versions) *cli.App {
 	return app
 }
 
-// withoutVersion drops the `version` command of step-ca's command line library, which
-// knows one version only, and puts ours in its place.
-func withoutVersion(all []cli.Command) []cli.Command {
-	var commands []cli.Command
+// withOurVersion makes the command `version` print both versions, as --version does.
+func withOurVersion(all []cli.Command) []cli.Command {
+	ours := make([]cli.Command, 0, len(all))
 	for _, c := range all {
-		if strings.EqualFold(c.Name, "version") {
+		if c.Name == "version" {
 			c.Usage = "display the versions of this program and of step-ca"
 			c.UsageText = "**step-ca-intune version**"
 			c.Description = "**step-ca-intune version** prints the versions of this program and of step-ca."
 			c.Action = func(ctx *cli.Context) error { cli.VersionPrinter(ctx); return nil }
 		}
-		commands = append(commands, c)
+		ours = append(ours, c)
 	}
-	return commands
+	return ours
+}
+
+// placeholder is what step-ca's flags call their value, in their usage text.
+var placeholder = regexp.MustCompile(`<[^>]*>`)
+
+// describeFlag is one flag on the page of --help.
+func describeFlag(f cli.Flag) string {
+	v := reflect.Indirect(reflect.ValueOf(f))
+	text := strings.Join(strings.Fields(v.FieldByName("Usage").String()), " ")
+	value := placeholder.FindString(text)
+	switch f.(type) {
+	case cli.BoolFlag, cli.BoolTFlag:
+		value = ""
+	default:
+		if value == "" {
+			value = "<value>"
+		}
+	}
+	return fmt.Sprintf("%s\n: %s", cli.FlagNamePrefixer(f.GetName(), value), text)
 }

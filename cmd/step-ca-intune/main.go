@@ -35,7 +35,11 @@ func main() {
 	plugin.Stop()
 	ui.Reset()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		format := "%v\n"
+		if os.Getenv("STEPDEBUG") == "1" {
+			format = "%+v\n" // with the stack, as step-ca
+		}
+		fmt.Fprintf(os.Stderr, format, err)
 		os.Exit(1)
 	}
 }
