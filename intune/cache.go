@@ -2,6 +2,9 @@ package intune
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -12,6 +15,7 @@ import (
 type cache[T any] struct {
 	load    func(context.Context) (*entry[T], error)
 	timeout time.Duration // of one load
+	log     *slog.Logger  // nil: none
 
 	mu       sync.Mutex
 	current  *entry[T]
@@ -115,18 +119,33 @@ func (c *cache[T]) start(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
 	go func() {
 		defer cancel()
+		f.err = errLoadPanicked // unless it returns
+		defer c.land(ctx, f)
 		f.entry, f.err = c.load(ctx)
-		c.mu.Lock()
-		if f.err == nil {
-			c.current = f.entry
-		} else {
-			c.quiet = time.Now().Add(renewalPause)
-		}
-		c.doubtful = false
-		c.running = nil
-		c.mu.Unlock()
-		close(f.done)
 	}()
+}
+
+// errLoadPanicked stands for a panic below us, for instance in the driver of a
+// key. Callers wait for the load in goroutines of their own, where they could
+// not recover from it: without us it would end the process.
+var errLoadPanicked = errors.New("the program failed inside, see its log")
+
+// land ends a load, however it ended.
+func (c *cache[T]) land(ctx context.Context, f *flight[T]) {
+	if p := recover(); p != nil && c.log != nil {
+		// The value may hold anything; the stack tells where it was.
+		c.log.ErrorContext(ctx, "panic while asking Microsoft", "stack", string(debug.Stack()))
+	}
+	c.mu.Lock()
+	if f.err == nil {
+		c.current = f.entry
+	} else {
+		c.quiet = time.Now().Add(renewalPause)
+	}
+	c.doubtful = false
+	c.running = nil
+	c.mu.Unlock()
+	close(f.done)
 }
 
 func (f *flight[T]) wait(ctx context.Context) (*entry[T], error) {

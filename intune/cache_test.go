@@ -3,7 +3,9 @@ package intune
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -276,6 +278,64 @@ func TestOneRefusedTokenHoldsUpNobodyElse(t *testing.T) {
 		}
 		if one.Wait(); refused != nil {
 			t.Error(refused)
+		}
+	})
+}
+
+func TestATokenIsNotRenewedMoreThanOnceAMinute(t *testing.T) {
+	now := time.Now().Round(0)
+	for _, test := range []struct {
+		name              string
+		life, asked, want time.Duration // of the token, until renewal
+	}{
+		{"nothing is asked", time.Hour, 0, 55 * time.Minute},
+		{"half the life is asked", time.Hour, 30 * time.Minute, 30 * time.Minute},
+		{"a second is asked", time.Hour, time.Second, time.Minute},
+		{"the past is asked", time.Hour, -time.Hour, time.Minute},
+		{"a second of a short life", time.Minute, time.Second, 30 * time.Second},
+		{"more than the life is asked", time.Hour, 2 * time.Hour, 55 * time.Minute},
+	} {
+		given := token{value: "t", expires: now.Add(test.life)}
+		if test.asked != 0 {
+			given.renew = now.Add(test.asked)
+		}
+		if got := newTokenEntry(given, now).renew.Sub(now); got != test.want {
+			t.Errorf("%s: renewed after %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestAPanicInALoadIsAnErrorOfItsCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		bad := true
+		c := &cache[string]{
+			timeout: time.Minute, log: slog.New(slog.NewTextHandler(&log, nil)),
+			load: func(ctx context.Context) (*entry[string], error) {
+				if err := sleep(ctx, time.Second); err != nil {
+					return nil, err
+				}
+				if bad {
+					panic("with a secret~value")
+				}
+				return &entry[string]{value: "v", renew: time.Now().Add(time.Hour), expires: time.Now().Add(time.Hour)}, nil
+			},
+		}
+		var callers sync.WaitGroup
+		for range 10 {
+			callers.Go(func() {
+				if e, err := c.get(t.Context()); e != nil || !errors.Is(err, errLoadPanicked) {
+					t.Errorf("got %v, %v", e, err)
+				}
+			})
+		}
+		callers.Wait()
+		if !strings.Contains(log.String(), "cache_test.go") || strings.Contains(log.String(), "secret~value") {
+			t.Errorf("the log says %s", log.String())
+		}
+		bad = false
+		if e, err := c.get(t.Context()); err != nil || e.value != "v" {
+			t.Errorf("afterwards: %v", err)
 		}
 	})
 }

@@ -88,7 +88,7 @@ func New(cfg Config) (*Client, error) {
 	c.graphToken = c.tokenCache(endpoints.Graph + ".default")
 	// The double slash is meant: it makes the token's audience end in one.
 	c.intuneToken = c.tokenCache(endpoints.Intune + "/.default")
-	c.location = &cache[location]{timeout: c.timeout, load: c.loadLocation}
+	c.location = &cache[location]{timeout: c.timeout, log: c.log, load: c.loadLocation}
 	return c, nil
 }
 

@@ -334,3 +334,21 @@ func TestSecretsPrintAsStars(t *testing.T) {
 		}
 	}
 }
+
+// crashingKey fails like a driver with a fault.
+type crashingKey struct{ hiddenKey }
+
+func (crashingKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { panic("driver") }
+
+func TestAKeyWhoseDriverPanicsDoesNotEndTheProcess(t *testing.T) {
+	sim := startSim(t, intunesim.Options{})
+	key := newKey(t, "P-256")
+	cfg := simConfig(sim)
+	cfg.Credential = intune.ClientCertificate([]*x509.Certificate{selfSigned(t, key)}, crashingKey{hiddenKey{key}})
+	client := newClient(t, cfg)
+	for range 2 {
+		if err := validate(t, client, newRequest(t, sim)); !errors.Is(err, intune.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	}
+}

@@ -84,7 +84,8 @@ func (c *Client) loadLocation(ctx context.Context) (*entry[location], error) {
 		return nil, err
 	}
 	c.log.WarnContext(ctx, "using the last known address of Intune", "err", err)
-	return &entry[location]{value: *last, renew: now, expires: now.Add(renewalPause)}, nil
+	// Not due at once: Graph is asked every renewalPause, not by every caller.
+	return &entry[location]{value: *last, renew: now.Add(renewalPause), expires: now.Add(2 * renewalPause)}, nil
 }
 
 // lookUp asks Graph for the endpoints of Intune's service principal.

@@ -104,3 +104,31 @@ func TestAnAddressThatHasAgedServesWhileGraphCannotBeAsked(t *testing.T) {
 		}
 	})
 }
+
+func TestAnOutageOfGraphIsNoStormOfLookUps(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		client := newStubClient(t, s, func(c *Config) { c.Retries = 0 })
+		validateAtOnce(t, client, csr, 1)
+		time.Sleep(locationRenew + time.Minute) // it is due
+		s.answer = func(op string, _ int, r *http.Request) (*http.Response, error) {
+			if op == "discovery" {
+				_ = sleep(r.Context(), 50*time.Millisecond)
+				return answerWith(503, ""), nil
+			}
+			return nil, nil
+		}
+		before := s.count("discovery")
+		for range 6000 { // for five minutes
+			if err := validateAtOnce(t, client, csr, 1)[0]; err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		synctest.Wait()
+		if n := s.count("discovery") - before; n < 9 || n > 11 {
+			t.Errorf("%d look-ups, want one every %s", n, renewalPause)
+		}
+	})
+}

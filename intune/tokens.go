@@ -14,8 +14,8 @@ import (
 // tokenCache returns the cache of the token for one scope.
 func (c *Client) tokenCache(scope string) *cache[string] {
 	return &cache[string]{
-		timeout: c.timeout,
-		load:    func(ctx context.Context) (*entry[string], error) { return c.loadToken(ctx, scope) },
+		timeout: c.timeout, log: c.log,
+		load: func(ctx context.Context) (*entry[string], error) { return c.loadToken(ctx, scope) },
 	}
 }
 
@@ -45,6 +45,10 @@ func newTokenEntry(t token, now time.Time) *entry[string] {
 	life := expires.Sub(now)
 	if renew.IsZero() || !renew.Before(expires) {
 		renew = expires.Add(-min(5*time.Minute, life/4))
+	}
+	// A tiny refresh_in must not make every call ask for a token.
+	if soonest := now.Add(min(time.Minute, life/2)); renew.Before(soonest) {
+		renew = soonest
 	}
 	return &entry[string]{value: t.value, renew: renew, expires: expires.Add(-min(10*time.Second, life/10))}
 }
