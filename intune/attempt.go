@@ -23,7 +23,9 @@ type Attempt struct {
 	ActivityID string
 	// TransactionID is the call's, empty for token and discovery.
 	TransactionID string
-	// Retrying says whether another attempt follows.
+	// Retrying says whether another attempt is to follow. There is none after
+	// all when the caller leaves, or when a token or an address for it cannot
+	// be had.
 	Retrying bool
 	// Err is nil when the attempt succeeded.
 	Err error

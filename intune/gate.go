@@ -51,14 +51,20 @@ func (g *gate) left() time.Duration {
 }
 
 // wait returns nil when the service may be called. When that will be too late
-// for ctx it returns at once, with the time that is left to wait.
+// for ctx it returns at once, with the time that is left to wait. Who can wait
+// just long enough is not made late by the spread: half of the time that
+// remains after it is for the call.
 func (g *gate) wait(ctx context.Context, jitter func(time.Duration) time.Duration) (time.Duration, error) {
 	for {
 		left := g.left()
 		if left == 0 {
 			return 0, nil
 		}
-		if err := sleep(ctx, left+jitter(min(left, gateSpread))); err != nil {
+		spread := min(left, gateSpread)
+		if end, ok := ctx.Deadline(); ok {
+			spread = max(min(spread, (time.Until(end)-left)/2), 0)
+		}
+		if err := sleep(ctx, left+jitter(spread)); err != nil {
 			return left, err
 		}
 	}

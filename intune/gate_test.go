@@ -105,3 +105,84 @@ func TestJitterIsFull(t *testing.T) {
 		t.Error("jitter of nothing is something")
 	}
 }
+
+func TestTheSpreadMakesNobodyLate(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	for _, test := range []struct {
+		name, after string
+		calls       int
+		elapsed     time.Duration
+	}{
+		{"half a second before the end", "9.5", 2, 9750 * time.Millisecond},
+		{"a moment before the end", "9.998", 2, 9999 * time.Millisecond},
+		{"with time to spare", "8", 2, 9 * time.Second},
+		{"at the end", "10", 1, 0},
+	} {
+		t.Run("the gate opens "+test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &stub{answer: firstTimes("validateRequest", 1, 429, "", "Retry-After", test.after)}
+				var retrying int
+				client := newStubClient(t, s, func(c *Config) {
+					c.Observer = func(_ context.Context, a Attempt) {
+						if a.Retrying {
+							retrying++
+						}
+					}
+				})
+				begin := time.Now()
+				err := validateAtOnce(t, client, csr, 1)[0]
+				if n := s.count("validateRequest"); n != test.calls || (err == nil) != (n == 2) || time.Since(begin) != test.elapsed {
+					t.Errorf("%d calls, %s, %v", n, time.Since(begin), err)
+				}
+				if retrying != test.calls-1 {
+					t.Errorf("the observer was told of %d further attempts, there were %d", retrying, test.calls-1)
+				}
+			})
+		})
+	}
+}
+
+func TestAWaitThatFailsKeepsWhatTheServiceSaid(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		s.answer = firstTimes("validateRequest", 2, 429, "", "Retry-After", "4")
+		var receipt Receipt
+		var err error
+		var one sync.WaitGroup
+		one.Go(func() { receipt, err = client.ValidateRequest(t.Context(), "tx", csr) })
+		time.Sleep(3 * time.Second)
+		client.gates.scep.shut(time.Minute) // as another caller's 429 would
+		one.Wait()
+		var se *ServiceError
+		if !errors.As(err, &se) || !errors.Is(err, ErrThrottled) || !errors.Is(err, context.DeadlineExceeded) ||
+			se.StatusCode != 429 || se.ActivityID == "" || se.ActivityID != receipt.ActivityID || se.RetryAfter != 4*time.Second {
+			t.Errorf("got %v, %+v", err, receipt)
+		}
+	})
+}
+
+func TestNoNewTokenIsAnnouncedWhereTheGateIsShut(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		var attempts []Attempt
+		client := newStubClient(t, s, func(c *Config) {
+			c.Observer = func(_ context.Context, a Attempt) { attempts = append(attempts, a) }
+		})
+		s.answer = func(op string, _ int, _ *http.Request) (*http.Response, error) {
+			if op != "validateRequest" {
+				return nil, nil
+			}
+			client.gates.scep.shut(time.Minute)
+			return answerWith(401, ""), nil
+		}
+		err := validateAtOnce(t, client, csr, 1)[0]
+		last := attempts[len(attempts)-1]
+		if !errors.Is(err, ErrUnauthorized) || last.StatusCode != 401 || last.Retrying || s.count("validateRequest") != 1 {
+			t.Errorf("%+v, %v", last, err)
+		}
+	})
+}

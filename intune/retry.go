@@ -36,8 +36,13 @@ const (
 // are used up, or the next attempt would begin after the end of ctx. A try
 // says renewed at most once.
 func (c *Client) retry(ctx context.Context, operation, transaction string, g *gate, try func(context.Context) outcome) error {
+	var last *ServiceError
 	for number, repeats := 1, 0; ; number++ {
 		if left, err := g.wait(ctx, c.jitter); err != nil {
+			if last != nil { // it tells more than that we waited
+				last.Cause = errors.Join(last.Cause, err)
+				return last
+			}
 			return &ServiceError{
 				Kind: ErrThrottled, Operation: operation, TransactionID: transaction,
 				Description: "waiting because an earlier call was answered 429",
@@ -60,7 +65,7 @@ func (c *Client) retry(ctx context.Context, operation, transaction string, g *ga
 		}
 		o.err.Operation, o.err.TransactionID = operation, transaction
 		o.err.StatusCode, o.err.ActivityID = o.status, o.activity
-		a.Err = o.err
+		a.Err, last = o.err, o.err
 
 		var delay time.Duration
 		switch {
@@ -76,10 +81,9 @@ func (c *Client) retry(ctx context.Context, operation, transaction string, g *ga
 			if o.err.Kind != ErrThrottled {
 				delay = max(c.jitter(min(baseDelay<<repeats, maxDelay)), o.err.RetryAfter)
 			}
-			end, ok := ctx.Deadline()
-			if ok && time.Until(end) <= max(delay, g.left()) {
-				again = false
-			}
+		}
+		if end, ok := ctx.Deadline(); ok && time.Until(end) <= max(delay, g.left()) {
+			again = false
 		}
 		a.Retrying = again
 		c.observe(ctx, a)
