@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/smallstep/scep"
 
@@ -88,7 +89,65 @@ func TestAReloadTakesAChangedTenant(t *testing.T) {
 	s.issue("device-3")
 }
 
-// A request that is under way at a reload ends as it began.
+// A request that is under way at a reload ends on the configuration that it began with.
+func TestARequestUnderWayEndsAsItBegan(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.issue("device-1") // so that the token is there
+	c := s.connect(intune)
+	m := s.prepare(c, s.genuine("device-2"))
+	s.fault(intunesim.Fault{Operation: intunesim.OpValidate, Delay: 2 * time.Second})
+	s.edit(func(config map[string]any) {
+		settings(harness.Provisioner(config, intune))["tenant"] = "nowhere.onmicrosoft.com"
+	})
+	asked := len(s.calls(intunesim.OpValidate))
+	answer := make(chan *device.Result, 1)
+	go func() {
+		result, err := c.Send(t.Context(), m)
+		if err != nil {
+			result = new(device.Result)
+		}
+		answer <- result
+	}()
+	s.eventually("the request at Intune", func() bool { return len(s.calls(intunesim.OpValidate)) > asked })
+	if err := s.ca.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if result := <-answer; result.Status != scep.SUCCESS {
+		t.Errorf("got %s", describe(result))
+	}
+	if result := s.enrol("device-3"); result.Status != scep.FAILURE {
+		t.Errorf("the new configuration does not serve: %s", describe(result))
+	}
+}
+
+// step-ca can still refuse a configuration after the plugin has taken it. The running one
+// goes on, with its reports.
+func TestAReloadThatFailsLateLeavesTheReportsWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(_ map[string]any, o *harness.Options) {
+		o.Edit = func(config map[string]any) {
+			config["authority"].(map[string]any)["policy"] = map[string]any{"x509": map[string]any{"deny": map[string]any{"dns": []string{"denied.example"}}}}
+		}
+	})
+	s.issue("device-1")
+	s.edit(func(config map[string]any) {
+		settings(harness.Provisioner(config, intune))["tenant"] = "nowhere.onmicrosoft.com"
+		config["insecureAddress"] = s.ca.Address // in use
+	})
+	if err := s.ca.Reload(t.Context()); err == nil {
+		t.Fatal("the reload went through")
+	}
+	s.issue("device-2")
+	c := s.connect(intune)
+	csr := device.IPhone("CN=device-3", "", device.DNS("denied.example"))
+	csr.Challenge = s.challenge(intunesim.Challenge{Subject: "CN=device-3"})
+	if result := s.send(c, s.prepare(c, csr)); result.Status != scep.FAILURE {
+		t.Errorf("a denied name: %s", describe(result))
+	}
+	s.eventually("the failure notification", func() bool { return len(s.calls(intunesim.OpFailure)) == 1 })
+}
+
 func TestAReloadTakesAFurtherProvisioner(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -45,6 +45,27 @@ func TestStoppingEndsEachRequestOneWayOrTheOther(t *testing.T) {
 	}
 }
 
+// The longest enrolment that there can be still ends before the database closes.
+func TestStoppingWaitsForTheLongestEnrolment(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(entry map[string]any, _ *harness.Options) { settings(entry)["timeout"] = "13s" })
+	c := s.connect(intune)
+	messages := []*device.Message{s.prepare(c, s.genuine("device-1"))}
+	s.fault(intunesim.Fault{Operation: intunesim.OpSuccess, Delay: 12 * time.Second})
+	results := make([]*device.Result, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		results[0], _ = c.Send(t.Context(), messages[0])
+	}()
+	s.eventually("the notification", func() bool { return len(s.calls(intunesim.OpSuccess)) == 1 })
+	if err := s.ca.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	s.checkEnds(messages, results)
+}
+
 func (s *site) checkEnds(messages []*device.Message, results []*device.Result) {
 	s.Helper()
 	if code, err := s.ca.Wait(s.Context()); err != nil || code != 0 {
