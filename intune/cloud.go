@@ -27,7 +27,8 @@ type Endpoints struct {
 	// Graph is Microsoft Graph, which tells where Intune's services are.
 	Graph string
 	// Intune is the resource for which the Intune token is asked. It is a
-	// name first: requests go to the address that Graph tells.
+	// name first: requests go to the address that Graph tells, which may be
+	// on this host; see Config.AllowedServiceHosts.
 	Intune string
 }
 

@@ -29,8 +29,9 @@ type Config struct {
 	// Endpoints replace those of the cloud, one by one.
 	Endpoints Endpoints
 	// AllowedServiceHosts are the hosts, or parent domains, that may receive
-	// Intune tokens. Zero: the cloud's management domain, and the host of
-	// Endpoints.Intune where that is set.
+	// Intune tokens. Nil: the cloud's management domain and, where
+	// Endpoints.Intune is set, its host with all hosts below it: whoever sets
+	// that endpoint allows tokens to go there. An empty list is refused.
 	AllowedServiceHosts []string
 	// TLS is for the connections to Microsoft. Zero: the system's roots. At
 	// least TLS 1.2 is used whatever it says; InsecureSkipVerify is refused.
@@ -42,7 +43,7 @@ type Config struct {
 	// look-up, retries. A sooner deadline of the context wins. Zero: 10 s.
 	Timeout time.Duration
 	// Retries is how often a call is repeated after a fault that may pass,
-	// within Timeout. Zero: never. That Intune accepts a repeated validation
+	// within Timeout, 10 times at most. Zero: never. That Intune accepts a repeated validation
 	// is not documented; a repeat that is refused is a refusal.
 	Retries int
 	// CallerInfo names the calling product and its version ("Contoso CA
@@ -51,7 +52,8 @@ type Config struct {
 	// Logger gets attempts at debug and retries at warn. Zero: none.
 	Logger *slog.Logger
 	// Observer is called after every attempt, from the goroutine that made
-	// it; it must return soon. Zero: none.
+	// it: by several at once, so it must be safe for that, and return soon.
+	// Zero: none.
 	Observer func(context.Context, Attempt)
 
 	base   http.RoundTripper                 // instead of the network, for tests
@@ -77,6 +79,8 @@ func (c *Config) check() error {
 		return errors.New("callerInfo: required")
 	case strings.ContainsFunc(c.CallerInfo, func(r rune) bool { return r < ' ' || r > '~' }):
 		return fmt.Errorf("callerInfo: %q is not printable ASCII", c.CallerInfo)
+	case c.AllowedServiceHosts != nil && len(c.AllowedServiceHosts) == 0:
+		return errors.New("allowedServiceHosts: an empty list allows no host; leave it out for the cloud's own")
 	case c.Timeout < 0:
 		return fmt.Errorf("timeout: %s is negative", c.Timeout)
 	case c.Retries < 0 || c.Retries > maxRetries:

@@ -71,6 +71,7 @@ func TestAWrongConfigurationNamesTheField(t *testing.T) {
 		{"allowedServiceHosts", func(c *Config) { c.AllowedServiceHosts = []string{"https://x.example"} }},
 		{"allowedServiceHosts", func(c *Config) { c.AllowedServiceHosts = []string{"*.example"} }},
 		{"allowedServiceHosts", func(c *Config) { c.AllowedServiceHosts = []string{""} }},
+		{"allowedServiceHosts", func(c *Config) { c.AllowedServiceHosts = []string{} }},
 		{"allowedServiceHosts", func(c *Config) { c.AllowedServiceHosts = []string{"x.example:443"} }},
 		{"tls", func(c *Config) { c.base = nil; c.TLS = &tls.Config{InsecureSkipVerify: true} }},
 		{"tls", func(c *Config) { c.base = nil; c.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} }},
