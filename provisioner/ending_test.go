@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/smallstep/certificates/cas/apiv1"
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
+	"github.com/step-ca-intune/step-ca-intune/webhook"
 )
 
 // slow signs after a while.
@@ -112,4 +114,38 @@ func TestAnEnrolmentThatStepCADoesNotEndIsAbandoned(t *testing.T) {
 			t.Errorf("signed afterwards: %v", err)
 		}
 	})
+}
+
+func TestOnlyTheReportedCertificateLeaves(t *testing.T) {
+	b := newBench(t)
+	csr, ctx := pkcs10(t), routed(t.Context())
+	b.mustAllow(t, ctx, csr)
+	if _, err := b.sign(t, csr); err != nil {
+		t.Fatal(err)
+	}
+	another := testIssuer().certificate
+	if err := b.Notify(ctx, webhook.Notification{TransactionID: "tx-1", CSR: csr, Certificate: another.Raw}); !errors.Is(err, errNotAccepted) {
+		t.Errorf("got %v", err)
+	}
+	b.running().wantOutcome(t, outcomeFailed)
+}
+
+func TestACertificateWithoutAnEnrolmentDoesNotLeave(t *testing.T) {
+	b := newBench(t)
+	err := b.Notify(routed(t.Context()), webhook.Notification{TransactionID: "tx-1", CSR: pkcs10(t), Certificate: testIssuer().certificate.Raw})
+	if !errors.Is(err, errNotAccepted) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAStartFailsWhenStepCAServesAnotherProvisionerOfOurName(t *testing.T) {
+	r, err := constructPlugin(t, newPlugin(), writeCA(t, nil, intuneEntry(t, "intune")), newFakeClient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := *r.instance.entries["intune"].scep
+	r.instance.entries["intune"].scep = &own
+	if _, err := r.authority.GetTLSCertificate(); err == nil || !strings.Contains(err.Error(), "serves another provisioner of this name") {
+		t.Errorf("got %v", err)
+	}
 }
