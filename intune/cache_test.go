@@ -70,6 +70,26 @@ func TestFiveHundredCallersAtTheMomentOfExpiryShareOneToken(t *testing.T) {
 	})
 }
 
+func TestFiveHundredCallersAfterTheExpiryOfTheIntuneTokenShareOne(t *testing.T) {
+	csr, _ := recordedCSR(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{answer: slowly, life: 600}
+		client := newStubClient(t, s)
+		validateAtOnce(t, client, csr, 1)
+		time.Sleep(11 * time.Minute) // the address is good for half an hour
+		before := s.seen()
+		for _, err := range validateAtOnce(t, client, csr, 500) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if s.count("token")-before["token"] != 1 || s.count("discovery") != before["discovery"] || s.count("validateRequest") != 501 {
+			t.Errorf("before %v, then %v", before, s.seen())
+		}
+	})
+}
+
 func TestATokenIsRenewedBeforeItExpiresAndHoldsUpNobody(t *testing.T) {
 	csr, _ := recordedCSR(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -111,6 +111,30 @@ func FuzzLoginFault(f *testing.F) {
 	})
 }
 
+// FuzzTokenAnswer has MSAL read the answer: what it makes of it must neither
+// come out in an error nor plan a renewal that never or always is due.
+func FuzzTokenAnswer(f *testing.F) {
+	addRecorded(f, aadstsBody, `{"token_type":"Bearer","expires_in":3599,"refresh_in":1,"access_token":"t"}`,
+		`{"expires_on":"99999999999","access_token":"t"}`, `{"expires_in":-1,"access_token":"t"}`,
+		`{"expires_in":"9223372036854775807","refresh_in":"-9223372036854775808","access_token":"t"}`, `{"expires_in":1}`, `[`)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		client := newStubClient(t, &stub{answer: always("token", 200, string(body))}, func(c *Config) { c.Retries = 0 })
+		e, err := client.loadToken(t.Context(), "scope")
+		now := time.Now()
+		switch {
+		case err != nil:
+			checkText(t, err.Error())
+			if e != nil || strings.Contains(err.Error(), stubSecret) {
+				t.Errorf("%v beside %v", e, err)
+			}
+		case e.value == "":
+			t.Error("an empty token is taken")
+		case e.expires.After(now) && !e.renew.Before(e.expires.Add(time.Minute)):
+			t.Errorf("renewed at %s, after its end at %s", e.renew, e.expires)
+		}
+	})
+}
+
 func FuzzEndpointList(f *testing.F) {
 	addRecorded(f, servicesAt("https://fef.manage.microsoft.com"), `{"value":[],"@odata.nextLink":"https://graph.microsoft.com/v1.0/x"}`)
 	client := newStubClient(f, &stub{})

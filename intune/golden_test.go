@@ -229,8 +229,10 @@ func compareToken(t *testing.T, server string, got rawRequest, want recordedRequ
 			t.Errorf("the token is asked for %q, want %q", form.Get("scope"), field)
 		}
 	}
-	if form.Get("client_id") != body["client_id"] {
-		t.Errorf("client_id is %q", form.Get("client_id"))
+	for _, key := range []string{"client_id", "grant_type"} {
+		if form.Get(key) != body[key] {
+			t.Errorf("%s is %q, want %q", key, form.Get(key), body[key])
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package intune_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -27,6 +28,7 @@ import (
 type proxy struct {
 	*httptest.Server
 	credentials string // "user:password", or empty
+	to          string // where every tunnel leads, empty: where it is asked for
 
 	mu       sync.Mutex
 	connects []string
@@ -55,7 +57,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.connects = append(p.connects, r.Host)
 	p.mu.Unlock()
-	to, err := net.Dial("tcp", r.Host)
+	to, err := net.Dial("tcp", cmp.Or(p.to, r.Host))
 	if err != nil {
 		http.Error(w, "unreachable", http.StatusBadGateway)
 		return
@@ -83,8 +85,10 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 		{name: "with a wrong password", credentials: "ca:proxy~secret", user: "ca", password: "wrong~secret", want: "Proxy Authentication Required"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sim := startSim(t, intunesim.Options{})
+			// No resolver knows this name: what does not take the proxy fails.
+			sim := startSim(t, intunesim.Options{Hosts: []string{"microsoft.invalid"}})
 			p := startProxy(t, test.credentials)
+			p.to = strings.TrimPrefix(sim.URL(), "https://")
 			file := ""
 			if test.user != "" {
 				file = filepath.Join(t.TempDir(), "password")
@@ -99,6 +103,7 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 			var log bytes.Buffer
 			cfg := simConfig(sim)
 			cfg.Proxy = choose
+			cfg.Endpoints = intune.Endpoints{Login: "https://microsoft.invalid/", Graph: "https://microsoft.invalid/", Intune: "https://microsoft.invalid/"}
 			cfg.Retries = 1
 			cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			err = validate(t, newClient(t, cfg), newRequest(t, sim))
@@ -106,7 +111,7 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			for _, host := range p.seen() {
-				if "https://"+host != sim.URL() {
+				if host != "microsoft.invalid:443" {
 					t.Errorf("the proxy was asked for %s", host)
 				}
 			}
@@ -156,6 +161,23 @@ func TestTLSBelow12IsNotSpoken(t *testing.T) {
 	cfg.Endpoints.Login = old.URL
 	cfg.TLS.RootCAs.AddCert(old.Certificate())
 	cfg.TLS.MinVersion = tls.VersionTLS10 // does not help
+	cfg.Retries = 0
+	err := validate(t, newClient(t, cfg), newRequest(t, sim))
+	if !errors.Is(err, intune.ErrUnavailable) || !strings.Contains(err.Error(), "protocol version") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTLSBelow12IsNotSpokenWithoutAConfigurationEither(t *testing.T) {
+	old := httptest.NewUnstartedServer(http.NotFoundHandler())
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+	old.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	old.StartTLS()
+	defer old.Close()
+	sim := startSim(t, intunesim.Options{})
+	cfg := simConfig(sim)
+	cfg.Endpoints.Login = old.URL
+	cfg.TLS = nil
 	cfg.Retries = 0
 	err := validate(t, newClient(t, cfg), newRequest(t, sim))
 	if !errors.Is(err, intune.ErrUnavailable) || !strings.Contains(err.Error(), "protocol version") {

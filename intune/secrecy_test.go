@@ -132,13 +132,20 @@ func TestTheObserverSeesEveryAttempt(t *testing.T) {
 	var mu sync.Mutex
 	var got []string
 	var log bytes.Buffer
+	ids := make(map[string]bool)
 	cfg := simConfig(sim)
-	cfg.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, nil))
+	cfg.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Observer = func(_ context.Context, a intune.Attempt) {
 		mu.Lock()
 		defer mu.Unlock()
 		if a.Duration <= 0 || a.Operation == "validateRequest" && (a.ActivityID == "" || a.TransactionID != "tx") {
 			t.Errorf("%+v", a)
+		}
+		if a.Operation != "token" { // where MSAL chooses
+			if ids[a.ActivityID] || a.ActivityID == "" {
+				t.Errorf("%s, attempt %d has the activity id %q, not one of its own", a.Operation, a.Number, a.ActivityID)
+			}
+			ids[a.ActivityID] = true
 		}
 		got = append(got, fmt.Sprintf("%s %d %d %s %t", a.Operation, a.Number, a.StatusCode, string(a.Code), a.Retrying))
 	}
@@ -154,8 +161,23 @@ func TestTheObserverSeesEveryAttempt(t *testing.T) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 || strings.Contains(log.String(), "level=DEBUG") {
+	warn, debug := strings.Count(log.String(), "level=WARN"), strings.Count(log.String(), "level=DEBUG")
+	if warn != 1 || debug != len(want)-1 {
 		t.Errorf("the log says\n%s", log.String())
+	}
+	for id := range ids {
+		if strings.Count(log.String(), "activity="+id) != 1 {
+			t.Errorf("the attempt %s has not one line in the log", id)
+		}
+	}
+	sent := make(map[string]bool)
+	for _, r := range sim.Requests() {
+		sent[r.Headers.Get("client-request-id")] = true
+	}
+	for id := range ids {
+		if !sent[id] {
+			t.Errorf("the activity id %s was not sent", id)
+		}
 	}
 }
 
