@@ -35,7 +35,10 @@ func storeAt(t *testing.T, db Database, c *clock) *Store {
 // sendFunc is a Sender.
 type sendFunc func(ctx context.Context, r Report) error
 
-func (f sendFunc) Send(ctx context.Context, r Report) error { return f(ctx, r) }
+func (f sendFunc) Send(ctx context.Context, r Report) error {
+	meet()
+	return f(ctx, r)
+}
 
 // takeBackFunc is an Orphans.
 type takeBackFunc func(ctx context.Context, o Orphan) (Failure, error)
@@ -134,8 +137,18 @@ func empty(t *testing.T, s *Store, tables ...string) {
 	}
 }
 
-// pass lets time pass in a bubble of synctest, until all others wait for more of it.
+// pass lets time pass in a bubble of synctest, until all others wait for more of it. What
+// the test did before happens before what a sendFunc does meanwhile, and that before what
+// the test does next: they may share variables.
 func pass(d time.Duration) {
+	meet()
 	time.Sleep(d)
 	synctest.Wait()
+}
+
+var meeting sync.Mutex
+
+func meet() {
+	meeting.Lock()
+	defer meeting.Unlock()
 }
