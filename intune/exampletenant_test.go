@@ -2,6 +2,7 @@ package intune_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"log"
 	"os"
 	"path/filepath"
@@ -22,25 +23,15 @@ type exampleTenant struct {
 // simulateTenant starts a tenant and lets a device of it make a request.
 func simulateTenant() (exampleTenant, []byte) {
 	dir, err := os.MkdirTemp("", "intune-example-")
-	if err != nil {
-		log.Fatal(err)
-	}
+	stopOn(err)
 	secretFile := filepath.Join(dir, "secret")
-	if err := os.WriteFile(secretFile, []byte(intunesim.DefaultSecret+"\n"), 0o600); err != nil {
-		log.Fatal(err)
-	}
+	stopOn(os.WriteFile(secretFile, []byte(intunesim.DefaultSecret+"\n"), 0o600))
 	sim, err := intunesim.Start(intunesim.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	stopOn(err)
 	challenge, err := sim.NewChallenge(intunesim.Challenge{Subject: "CN=device-1"})
-	if err != nil {
-		log.Fatal(err)
-	}
+	stopOn(err)
 	request, err := device.Windows("CN=device-1", challenge).Build()
-	if err != nil {
-		log.Fatal(err)
-	}
+	stopOn(err)
 	cfg := simConfig(sim)
 	return exampleTenant{sim, secretFile, cfg.Endpoints, cfg.TLS}, request.DER
 }
@@ -49,4 +40,13 @@ func simulateTenant() (exampleTenant, []byte) {
 func (e exampleTenant) Close() {
 	_ = e.Server.Close()
 	_ = os.RemoveAll(filepath.Dir(e.secretFile))
+}
+
+// stopOn ends the program with an error, and with advice where there is one.
+func stopOn(err error) {
+	if refusal, ok := errors.AsType[*intune.ServiceError](err); ok {
+		log.Fatal(refusal, " ", refusal.Advice)
+	} else if err != nil {
+		log.Fatal(err)
+	}
 }
