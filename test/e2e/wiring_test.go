@@ -2,8 +2,16 @@ package e2e
 
 import (
 	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/smallstep/scep"
 
@@ -113,5 +122,59 @@ func TestTheSettingsOfAnEntryCount(t *testing.T) {
 	}
 	if strings.Contains(s.ca.Output(), password) {
 		t.Error("the proxy's password is in the log")
+	}
+}
+
+// application returns a certificate for the application and writes it and its key.
+func application(t *testing.T) (certificate *x509.Certificate, certificateFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "application"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if certificate, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	return certificate, write("app.crt", "CERTIFICATE", der), write("app.key", "PRIVATE KEY", pkcs8)
+}
+
+func TestACertificateSignsInWithAKeyThatAURINames(t *testing.T) {
+	t.Parallel()
+	certificate, certificateFile, keyFile := application(t)
+	s := newSite(t, func(entry map[string]any, _ *harness.Options) {
+		settings(entry)["credential"] = map[string]any{"certificate": certificateFile, "key": "softkms:path=" + keyFile}
+	})
+	if err := errors.Join(s.sim.SetSecrets(nil, nil), s.sim.SetCertificates(certificate)); err != nil {
+		t.Fatal(err)
+	}
+	s.issue("device-1")
+	tokens := s.calls(intunesim.OpToken)
+	for _, r := range tokens {
+		if !strings.Contains(r.Body, "client_assertion=") || strings.Contains(r.Body, "client_secret=") {
+			t.Error("a token was asked for without the certificate")
+		}
+	}
+	if len(tokens) == 0 {
+		t.Error("no token was asked for")
 	}
 }
