@@ -8,7 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 TEST_TAGS := noyubikey
 TOOLS := $(CURDIR)/bin/tools
 
-.PHONY: build demo test e2e lint fuzz crash tools clean
+.PHONY: build demo test outage e2e lint fuzz crash tools clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION) -X 'main.buildTime=$(shell date -u '+%Y-%m-%d %H:%M UTC')'" \
@@ -19,7 +19,13 @@ demo:
 	CGO_ENABLED=0 $(GO) run ./test/cmd/demo
 
 test:
-	CGO_ENABLED=1 $(GO) test -race -tags $(TEST_TAGS) ./...
+	CGO_ENABLED=1 $(GO) test -race -tags $(TEST_TAGS) $$($(GO) list ./... | grep -v /test/outage)
+
+# Hours of trouble in minutes: Intune away, storms, overload, replicas. PostgreSQL is
+# installed when missing.
+outage:
+	./test/tools/debian.sh '/usr/lib/postgresql/*/bin/initdb:postgresql'
+	CGO_ENABLED=0 $(GO) test -count=1 -timeout 30m ./test/outage
 
 # With a SCEP client that is a system service: certmonger, installed when missing.
 e2e:
