@@ -109,7 +109,7 @@ func (p *entry) undo(ctx context.Context, e *enrolment, res result, o outcome) e
 		failure = &report.Failure{HResult: code, Description: e.redact(description)}
 	}
 	if res.claim == nil {
-		return p.instance.state.store.Add(ctx, report.Report{Kind: report.KindFailure, Request: e.record(), Failure: *failure})
+		return p.reportFailure(ctx, e, *failure)
 	}
 	if res.delivered() {
 		p.instance.issued.forget(e.key)
@@ -120,6 +120,20 @@ func (p *entry) undo(ctx context.Context, e *enrolment, res result, o outcome) e
 		p.log.Warn("undelivered certificate revoked", "transaction", clip(e.transactionID), "serial", serialOf(res.signed))
 	}
 	return res.claim.Abort(ctx, failure)
+}
+
+// reportFailure leaves the failure notification of an enrolment that came to no claim. An
+// earlier copy of the request that got a certificate, or is about to, has the last word:
+// Intune would take the failure for that one's.
+func (p *entry) reportFailure(ctx context.Context, e *enrolment, failure report.Failure) error {
+	claim, issued, err := p.instance.state.store.Begin(ctx, e.record(), time.Now().Add(grace))
+	switch {
+	case issued != nil, errors.Is(err, report.ErrWaiting):
+		return nil
+	case err != nil:
+		return err
+	}
+	return claim.Abort(ctx, &failure)
 }
 
 // close lets go of everything that an enrolment holds.
