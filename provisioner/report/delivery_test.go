@@ -99,6 +99,7 @@ func TestReportsOfOneTransactionKeepTheirOrder(t *testing.T) {
 }
 
 func TestAFailingReportIsTriedLessAndLessOftenUntilItIsDead(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t, Memory())
 		var attempts []time.Time
@@ -224,6 +225,7 @@ func TestThrottlingIsHeeded(t *testing.T) {
 }
 
 func TestAnUnknownProvisionersReportsStay(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t, Memory())
 		var known recorder
@@ -240,11 +242,11 @@ func TestAnUnknownProvisionersReportsStay(t *testing.T) {
 		gone := failureReport("t")
 		gone.Provisioner = "gone"
 		add(t, s, gone, failureReport("t"))
-		pass(100 * time.Hour)
+		pass(80 * time.Hour)
 		if r := only(t, s); r.Dead || r.Attempts != 0 || len(known.all()) != 1 {
-			t.Errorf("after 100 hours: %+v, %d others sent", r, len(known.all()))
+			t.Errorf("after 80 hours: %+v, %d others sent", r, len(known.all()))
 		}
-		if calls > 100*60*2+2 {
+		if calls > 80*60*2+2 {
 			t.Errorf("asked %d times", calls)
 		}
 		arrived.Store(true)
