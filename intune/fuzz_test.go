@@ -224,6 +224,7 @@ func FuzzDistinguishedName(f *testing.F) {
 func FuzzRedact(f *testing.F) {
 	f.Add("text with secret inside", "secret")
 	f.Add(strings.Repeat("A", 200), "")
+	f.Add(strings.Repeat("0", 78)+"\x18"+strings.Repeat("0", 64), "secret")
 	f.Fuzz(func(t *testing.T, text, secret string) {
 		got := redact(text, secret)
 		checkText(t, got)

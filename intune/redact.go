@@ -37,14 +37,15 @@ func redact(text string, secrets ...string) string {
 	for _, s := range secrets {
 		text = hideParts(text, s)
 	}
-	text = longRun.ReplaceAllString(text, hidden)
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(text, " "))
-	return clip(strings.Join(strings.Fields(text), " "), maxText)
+	// Last, for what was between two lines is white space only now.
+	text = longRun.ReplaceAllString(strings.Join(strings.Fields(text), " "), hidden)
+	return clip(text, maxText)
 }
 
 // hideParts hides every part of a long secret, also one that is broken into
