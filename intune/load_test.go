@@ -88,8 +88,8 @@ func workers(t *testing.T, n, total int, job func(int) error) {
 }
 
 // TestHTTP1ConnectionsAreReused has servers in mind that do not speak HTTP/2.
-// There net/http may finish a dial that it began for a call which then got a
-// connection that came free, so that a few more than the workers are opened.
+// There net/http dials whenever no connection is idle at that moment, and keeps
+// what it does not need: up to the limit per host, which a busy machine reaches.
 func TestHTTP1ConnectionsAreReused(t *testing.T) {
 	sim := startSim(t, intunesim.Options{})
 	csr := newRequest(t, sim)
@@ -105,7 +105,8 @@ func TestHTTP1ConnectionsAreReused(t *testing.T) {
 	cfg.TLS.RootCAs.AddCert(front.Certificate())
 	client := newClient(t, cfg)
 	workers(t, 8, 1000, func(int) error { return validate(t, client, csr) })
-	if n := opened.Load(); n > 16 {
+	const limit = 32 // as docs/intune-client.md says
+	if n := opened.Load(); n > limit {
 		t.Errorf("%d connections", n)
 	} else {
 		t.Logf("%d connections", n)
