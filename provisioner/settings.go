@@ -20,7 +20,8 @@ type settings struct {
 	// Endpoints replace the cloud's, one by one.
 	Endpoints endpointSettings `json:"endpoints"`
 	// AllowedServiceHosts are the hosts, or their parent domains, that may receive tokens.
-	// Default: the cloud's management domain.
+	// Default: the cloud's management domain, and the host of Endpoints.Intune where that is
+	// set.
 	AllowedServiceHosts []string `json:"allowedServiceHosts"`
 	// Proxy is the way to Microsoft. Default: HTTPS_PROXY and NO_PROXY of the environment.
 	Proxy *proxySettings `json:"proxy"`
@@ -31,7 +32,7 @@ type settings struct {
 	// 15 s. Default: 10s.
 	Timeout string `json:"timeout"`
 	// Retries is how often a call is repeated after a passing fault, within Timeout.
-	// 0: never. Default: 2.
+	// 0: never. At most 10. Default: 2.
 	Retries *int `json:"retries"`
 	// MaxConcurrent is how many requests of this provisioner are at Intune at once; more
 	// wait within Timeout. Default: 256.
