@@ -24,7 +24,8 @@ type Client struct {
 	// URL is the server's, such as http://127.0.0.1:8080/scep/intune.
 	URL string
 
-	// HTTP makes the requests; nil means a client with a time-out of 30 seconds.
+	// HTTP makes the requests; nil means a client with a time-out of 30 seconds and a
+	// connection of its own for each request.
 	HTTP *http.Client
 
 	// PKIClientExe adds /pkiclient.exe to the URL, as Windows does.
@@ -41,7 +42,15 @@ type Client struct {
 	Capabilities []string
 }
 
-var defaultHTTP = &http.Client{Timeout: 30 * time.Second}
+// defaultHTTP keeps no connections: a POST on one that the server is just closing, as at a
+// reload, fails and is not repeated by net/http.
+var defaultHTTP = &http.Client{Timeout: 30 * time.Second, Transport: unkept()}
+
+func unkept() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives = true
+	return t
+}
 
 // Connect asks the server at url for its capabilities and certificates.
 func Connect(ctx context.Context, url string, httpClient *http.Client) (*Client, error) {
