@@ -22,23 +22,36 @@ const (
 	HResultInvalidName     HResult = -0x7ff4feec // 0x800B0114 CERT_E_INVALID_NAME
 )
 
-var hresultNames = map[HResult]string{
-	HResultUnexpected:      "E_UNEXPECTED",
-	HResultFail:            "E_FAIL",
-	HResultAccessDenied:    "E_ACCESSDENIED",
-	HResultInvalidArgument: "E_INVALIDARG",
-	HResultTimeout:         "ERROR_TIMEOUT",
-	HResultCryptoFailure:   "NTE_FAIL",
-	HResultBadSubject:      "CERTSRV_E_BAD_REQUESTSUBJECT",
-	HResultPolicyDenied:    "CERTSRV_E_TEMPLATE_DENIED",
-	HResultKeyLength:       "CERTSRV_E_KEY_LENGTH",
-	HResultInvalidName:     "CERT_E_INVALID_NAME",
+// hresults has the name that Windows gives to each value, what it means when it comes from
+// a CA, and what can be done about it. Intune's console shows the value beside the
+// description that the CA sent with it.
+var hresults = map[HResult]struct{ name, explanation, advice string }{
+	HResultUnexpected: {"E_UNEXPECTED", "The CA met an error that no other value fits, or could not deliver a certificate that Intune had accepted already.",
+		"Look the transaction up in the CA's log: err says what happened. The device asks again at its next sync."},
+	HResultFail: {"E_FAIL", "The device closed the connection before the CA could sign the certificate.",
+		"Let the device sync again; if it stays, look at the network and at the time-outs of a proxy between device and CA."},
+	HResultAccessDenied: {"E_ACCESSDENIED", "The CA itself refused to issue: its policy, its template or a webhook of its operator.",
+		"Look the transaction up in the CA's log: err names the rule. Change the rule, or the SCEP profile."},
+	HResultInvalidArgument: {"E_INVALIDARG", "The CA could not use a value of the certificate request.",
+		"Look the transaction up in the CA's log, and compare the request with the SCEP profile."},
+	HResultTimeout: {"ERROR_TIMEOUT", "The CA ran out of time before it could sign the certificate.",
+		"Look the transaction up in the CA's log: it says how long Intune took to answer. Let the device sync again; raise timeout in the configuration only if this stays."},
+	HResultCryptoFailure: {"NTE_FAIL", "The key of the CA could not sign.",
+		"Check the CA's key, and the key management system that holds it."},
+	HResultBadSubject: {"CERTSRV_E_BAD_REQUESTSUBJECT", "The CA cannot put the subject of the request into a certificate.",
+		"Check the subject name format in the SCEP profile."},
+	HResultPolicyDenied: {"CERTSRV_E_TEMPLATE_DENIED", "The certificate template of the CA goes beyond what Intune approved.",
+		"Correct options.x509.template of the provisioner: it may leave parts out, but adds no name, no usage and no subject."},
+	HResultKeyLength: {"CERTSRV_E_KEY_LENGTH", "The key of the request is shorter than the CA asks for.",
+		"Raise the key size in the SCEP profile, or lower minimumPublicKeyLength of the provisioner."},
+	HResultInvalidName: {"CERT_E_INVALID_NAME", "A name in the request is none that the CA may certify.",
+		"Compare the names in the SCEP profile with the CA's policy and name constraints."},
 }
 
 // String returns the value in the form that Windows prints, with its name.
 func (h HResult) String() string {
 	s := fmt.Sprintf("0x%08X", uint32(h))
-	if name := hresultNames[h]; name != "" {
+	if name := hresults[h].name; name != "" {
 		s += " (" + name + ")"
 	}
 	return s

@@ -78,6 +78,11 @@ var aadsts = map[int]struct{ meaning, advice string }{
 	700211:  {"no federated credential has this issuer", "Compare the issuer of the federated credential in the app registration with that of the token file."},
 	700213:  {"no federated credential has this subject", "Compare the subject of the federated credential in the app registration with that of the token file."},
 	70021:   {"no federated credential matches the token", "Compare issuer, subject and audience of the federated credential in the app registration with the token file."},
+	7000229: {"the application has no service principal in the tenant", "Grant admin consent for the application in this tenant."},
+	650052:  {"the tenant does not have a service that the application asks for", "Check that Intune is licensed in the tenant, then grant admin consent again."},
+	500021:  {"a proxy with tenant restrictions does not let this tenant through", "Allow the tenant at the proxy, or set proxy to another way to Microsoft."},
+	50196:   {"Microsoft has seen the same request too often", "Wait some minutes; if it stays, find out what restarts this program."},
+	90033:   {"a service behind Microsoft Entra ID is not available", "Try again later; look at Microsoft's service health if it stays."},
 	53003:   {"a Conditional Access policy blocks the application", "Exclude the application from the policy, or meet its conditions."},
 	1002012: {"the scope is not valid", "Check endpoints.graph and endpoints.intune."},
 }

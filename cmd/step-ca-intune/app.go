@@ -61,7 +61,9 @@ func newApp(v versions) *cli.App {
 	app.Flags = append(app.Flags, cli.HelpFlag)
 	app.Writer = os.Stdout
 	app.ErrWriter = os.Stderr
-	app.Commands = withOurVersion(command.Retrieve())
+	app.Commands = append(withOurVersion(command.Retrieve()),
+		explainCommand(),
+	)
 	app.Action = func(*cli.Context) error {
 		// step-ca's main command is a cli.Command: run it as if it had been named.
 		set := flag.NewFlagSet(app.Name, flag.ContinueOnError)
