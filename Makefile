@@ -3,16 +3,25 @@ GO ?= go
 FUZZTIME ?= 1m
 ROUNDS ?= 200
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+# The commit's time, not the build's: the same commit gives the same file.
+DATE ?= $(shell TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+LDFLAGS := -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+PLATFORMS ?=
 
 # The smart-card library stays out: it needs pcsc headers and no test uses a card.
 TEST_TAGS := noyubikey
 TOOLS := $(CURDIR)/bin/tools
 
-.PHONY: build demo test outage e2e lint fuzz crash tools clean
+.PHONY: build release demo test outage e2e lint fuzz crash tools clean
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION) -X 'main.buildTime=$(shell date -u '+%Y-%m-%d %H:%M UTC')'" \
-		-o bin/step-ca-intune ./cmd/step-ca-intune
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/ ./cmd/step-ca-intune
+
+# Binaries for all platforms, bills of materials, licences and checksums, into dist. For
+# some platforms only: make release PLATFORMS="linux/amd64 linux/arm64".
+release:
+	CGO_ENABLED=0 $(GO) run ./test/cmd/release -version "$(VERSION)" -date "$(DATE)" -ldflags "$(LDFLAGS)" $(PLATFORMS)
 
 # Starts a simulated Intune and a CA on loopback, enrols devices, prints what happened.
 demo:
@@ -52,4 +61,4 @@ tools:
 	@cd test/tools && GOBIN=$(TOOLS) $(GO) install tool
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

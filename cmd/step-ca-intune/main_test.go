@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -88,10 +89,30 @@ func TestEveryPluginOfTheStockBinaryIsLinked(t *testing.T) {
 
 func TestTheVersionsArePrinted(t *testing.T) {
 	out := new(bytes.Buffer)
-	versions{ours: "1.2.3", stepCA: "0.30.2", built: "2026-11-22 12:00 UTC"}.print(out)
-	for _, want := range []string{"step-ca-intune/1.2.3 (", "\nstep-ca/0.30.2\n", "\nRelease Date: 2026-11-22 12:00 UTC\n"} {
+	versions{ours: "1.2.3", stepCA: "0.30.2", commit: "77e8e8f", built: "2026-11-22 12:00 UTC"}.print(out)
+	for _, want := range []string{
+		"step-ca-intune/1.2.3 (", "\nstep-ca/0.30.2\n", "\nCommit: 77e8e8f\n", "\nRelease Date: 2026-11-22 12:00 UTC\n",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in %q", want, out)
 		}
+	}
+}
+
+func TestWhatTheLinkerKnowsCountsMoreThanWhatGoNotes(t *testing.T) {
+	info := &debug.BuildInfo{
+		Main:     debug.Module{Version: "v0.9.0"},
+		Deps:     []*debug.Module{{Path: stepCA, Version: "v0.30.2"}},
+		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "bbbb"}, {Key: "vcs.time", Value: "2026-01-01T00:00:00Z"}},
+	}
+	linked := versions{ours: "v1.2.3", commit: "aaaa", built: "2026-11-22T12:00:00Z"}
+	linked.fill(info)
+	if want := (versions{ours: "v1.2.3", stepCA: "v0.30.2", commit: "aaaa", built: "2026-11-22T12:00:00Z"}); linked != want {
+		t.Errorf("with the linker's: %+v", linked)
+	}
+	var installed versions
+	installed.fill(info)
+	if want := (versions{ours: "v0.9.0", stepCA: "v0.30.2", commit: "bbbb", built: "2026-01-01T00:00:00Z"}); installed != want {
+		t.Errorf("without: %+v", installed)
 	}
 }
