@@ -59,7 +59,7 @@ func (r *rawEntry) err(key, format string, args ...any) error {
 
 // readEntries returns all provisioner entries of a ca.json, those that step-ca skips
 // included. An entry of another type with an `intune` block is refused: it is a typo that
-// would leave an open SCEP provisioner behind.
+// would leave an open SCEP provisioner behind. With mistakes it returns what can be read.
 func readEntries(file string) ([]rawEntry, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -74,15 +74,17 @@ func readEntries(file string) ([]rawEntry, error) {
 	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&conf); err != nil {
 		return nil, fmt.Errorf("parsing %s: %w", file, err)
 	}
+	var wrong mistakes
 	entries := make([]rawEntry, 0, len(conf.Authority.Provisioners))
 	for i, raw := range conf.Authority.Provisioners {
 		e, err := readEntry(i, raw)
-		if err != nil {
-			return nil, err
+		wrong.note(err)
+		if e.keys != nil {
+			entries = append(entries, e)
 		}
-		entries = append(entries, e)
 	}
-	return entries, uniqueNames(entries)
+	wrong.note(uniqueNames(entries))
+	return entries, wrong.err()
 }
 
 func readEntry(i int, raw json.RawMessage) (rawEntry, error) {
@@ -107,13 +109,14 @@ func readEntry(i int, raw json.RawMessage) (rawEntry, error) {
 		}
 		return e, nil
 	}
+	var wrong mistakes
 	if head.Name == "" {
-		return e, e.err("name", "is missing")
+		wrong.note(e.err("name", "is missing"))
 	}
 	if key, ok := doubled(json.NewDecoder(bytes.NewReader(raw)), ""); ok {
-		return e, e.err(key, "the key is there twice")
+		wrong.note(e.err(key, "the key is there twice"))
 	}
-	return e, nil
+	return e, wrong.err()
 }
 
 // doubled returns the path of a key that stands twice in the same object, at any depth. Of
@@ -152,15 +155,16 @@ func doubled(d *json.Decoder, path string) (string, bool) {
 // uniqueNames refuses a name that two entries share when one of them is ours: step-ca
 // finds provisioners by name.
 func uniqueNames(entries []rawEntry) error {
+	var wrong mistakes
 	seen := map[string]bool{} // name → is it an Intune entry
 	for _, e := range entries {
 		intune, twice := seen[e.name]
 		if twice && (intune || e.isIntune()) {
-			return e.err("name", "another provisioner has the same name")
+			wrong.note(e.err("name", "another provisioner has the same name"))
 		}
 		seen[e.name] = intune || e.isIntune()
 	}
-	return nil
+	return wrong.err()
 }
 
 // decodeStrict decodes JSON and refuses unknown keys. It returns the path of the key that

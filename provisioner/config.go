@@ -15,7 +15,7 @@ import (
 )
 
 // clientConfig returns what the client of Microsoft's API needs. The error names the key
-// below `intune`.
+// below `intune`. With mistakes it returns what can be read.
 func (s *settings) clientConfig() (intune.Config, error) {
 	conf := intune.Config{
 		Tenant:              s.Tenant,
@@ -25,14 +25,13 @@ func (s *settings) clientConfig() (intune.Config, error) {
 		AllowedServiceHosts: s.AllowedServiceHosts,
 		Retries:             defaultRetries,
 	}
+	var wrong mistakes
 	for _, set := range []func(*settings, *intune.Config) error{
 		(*settings).setCredential, (*settings).setTimes, (*settings).setNetwork,
 	} {
-		if err := set(s, &conf); err != nil {
-			return intune.Config{}, err
-		}
+		wrong.note(set(s, &conf))
 	}
-	return conf, nil
+	return conf, wrong.err()
 }
 
 // setTimes sets timeout and retries.
@@ -152,6 +151,15 @@ func keyError(key, format string, args ...any) error {
 
 // under turns an error about a key of the `intune` object into one that names the entry.
 func (r *rawEntry) under(err error) error {
+	all := allOf(err)
+	if len(all) != 1 {
+		var wrong mistakes
+		for _, err := range all {
+			wrong.note(r.under(err))
+		}
+		return wrong.err()
+	}
+	err = all[0]
 	var k *keyErr
 	switch {
 	case !errors.As(err, &k):

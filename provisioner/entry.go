@@ -1,10 +1,10 @@
 package provisioner
 
 import (
-	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -43,64 +43,62 @@ type entry struct {
 var _ webhook.Receiver = (*entry)(nil)
 
 // newEntry returns the provisioner that an Intune entry of ca.json describes. The issuer
-// is the issuing CA.
+// is the issuing CA. With mistakes it returns what can be read, with nil for what cannot.
 func newEntry(r *rawEntry, issuer *x509.Certificate, hasDatabase bool, log *slog.Logger, version string) (*entry, error) {
-	scep, err := r.scepProvisioner()
-	if err != nil {
-		return nil, err
-	}
+	var wrong mistakes
+	e := &entry{name: r.name, log: log.With("provisioner", r.name)}
+	var err error
+	e.scep, err = r.scepProvisioner()
+	wrong.note(err)
 	// SCEP encrypts to the CA, and of the keys that a CA can have only RSA decrypts.
-	if _, isRSA := issuer.PublicKey.(*rsa.PublicKey); !isRSA && len(scep.DecrypterCertificate) == 0 {
-		return nil, r.err("decrypterCertificate", "is missing: the issuing CA has no RSA key, so SCEP needs an RSA decrypter certificate issued by it and its key")
+	if _, isRSA := issuer.PublicKey.(*rsa.PublicKey); !isRSA && len(e.scep.DecrypterCertificate) == 0 {
+		wrong.note(r.err("decrypterCertificate", "is missing: the issuing CA has no RSA key, so SCEP needs an RSA decrypter certificate issued by it and its key"))
 	}
 	raw, ok := r.get("intune")
 	if !ok {
-		return nil, r.err("intune", "is missing")
+		wrong.note(r.err("intune", "is missing"))
+		return e, wrong.err()
 	}
+	wrong.note(r.under(e.read(raw, hasDatabase, version)))
+	if e.caID == "" {
+		if e.caID, err = intune.DistinguishedName(issuer.RawSubject); err != nil {
+			wrong.note(r.err("intune.caID", "is missing, and the issuing CA's name cannot be used for it: %w", err))
+		}
+	}
+	return e, wrong.err()
+}
+
+// read takes over the `intune` object. The error names the key below it.
+func (e *entry) read(raw json.RawMessage, hasDatabase bool, version string) (err error) {
+	var wrong mistakes
 	var s settings
 	if key, err := decodeStrict(raw, &s); err != nil {
-		return nil, r.under(&keyErr{key: key, err: err})
+		wrong.note(&keyErr{key: key, err: err})
 	}
+	e.tenant, e.caID = s.Tenant, s.CAID
 	conf, err := s.clientConfig()
-	if err != nil {
-		return nil, r.under(err)
+	if e.timeout = conf.Timeout; wrong.note(err) {
+		conf.Logger, conf.CallerInfo = e.log, "step-ca-intune "+version
+		e.client, err = newClient(conf)
+		wrong.note(err)
 	}
-	queued, err := s.queued(hasDatabase)
+	e.queued, err = s.queued(hasDatabase)
+	wrong.note(err)
+	e.limiter, err = s.limiter()
+	wrong.note(err)
+	s.Profile.MinimumKeyLength = e.scep.MinimumPublicKeyLength
+	e.profile, err = s.Profile.Profile()
+	wrong.note(err)
+	return wrong.err()
+}
+
+// newClient returns the client of Microsoft's API, nil when there is none.
+func newClient(conf intune.Config) (intuneClient, error) {
+	c, err := intune.New(conf)
 	if err != nil {
-		return nil, r.under(err)
+		return nil, err
 	}
-	limiter, err := s.limiter()
-	if err != nil {
-		return nil, r.under(err)
-	}
-	log = log.With("provisioner", r.name)
-	conf.Logger = log
-	conf.CallerInfo = "step-ca-intune " + version
-	client, err := intune.New(conf)
-	if err != nil {
-		return nil, r.under(err)
-	}
-	issuerName, err := intune.DistinguishedName(issuer.RawSubject)
-	if err != nil {
-		return nil, r.err("intune.caID", "is missing, and the issuing CA's name cannot be used for it: %w", err)
-	}
-	s.Profile.MinimumKeyLength = scep.MinimumPublicKeyLength
-	limits, err := s.Profile.Profile()
-	if err != nil {
-		return nil, r.under(err)
-	}
-	return &entry{
-		name:    r.name,
-		tenant:  s.Tenant,
-		caID:    cmp.Or(s.CAID, issuerName),
-		scep:    scep,
-		client:  client,
-		profile: limits,
-		timeout: conf.Timeout,
-		limiter: limiter,
-		queued:  queued,
-		log:     log,
-	}, nil
+	return c, nil
 }
 
 // hooks returns the two in-process webhooks of the entry and writes them into its SCEP

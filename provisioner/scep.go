@@ -23,14 +23,16 @@ const (
 
 // scepProvisioner returns the SCEP provisioner that step-ca is to serve for an Intune
 // entry, without its challenge and hooks: all fields of the entry but `type` and
-// `intune`, and Intune's defaults where the operator has set none.
+// `intune`, and Intune's defaults where the operator has set none. With mistakes it returns
+// what can be read.
 func (r *rawEntry) scepProvisioner() (*provisioner.SCEP, error) {
+	var wrong mistakes
 	for _, k := range []struct{ key, why string }{
 		{"challenge", "does not belong on an Intune entry: Intune makes the challenges; for a static one add a provisioner of type SCEP"},
 		{"forceCN", "does not belong on an Intune entry: a certificate holds the subject that Intune approved"},
 	} {
 		if r.has(k.key) {
-			return nil, r.err(k.key, "%s", k.why)
+			wrong.note(r.err(k.key, "%s", k.why))
 		}
 	}
 	fields := map[string]json.RawMessage{}
@@ -39,16 +41,14 @@ func (r *rawEntry) scepProvisioner() (*provisioner.SCEP, error) {
 			fields[k] = v
 		}
 	}
-	raw, err := json.Marshal(fields)
-	if err != nil {
-		return nil, r.err("", "%w", err)
-	}
 	p := new(provisioner.SCEP)
-	if key, err := decodeStrict(raw, p); err != nil {
-		return nil, r.err(cmp.Or(key, culprit(fields)), "%w", err)
+	if raw, err := json.Marshal(fields); err != nil {
+		wrong.note(r.err("", "%w", err))
+	} else if key, err := decodeStrict(raw, p); err != nil {
+		wrong.note(r.err(cmp.Or(key, culprit(fields)), "%w", err))
 	}
 	if len(p.DecrypterCertificate) > 0 && len(p.DecrypterKeyPEM) == 0 && p.DecrypterKeyURI == "" {
-		return nil, r.err("decrypterKey", "is missing, and decrypterKeyPEM as well: the decrypter certificate is of no use without its key")
+		wrong.note(r.err("decrypterKey", "is missing, and decrypterKeyPEM as well: the decrypter certificate is of no use without its key"))
 	}
 	p.Type = provisioner.TypeSCEP.String()
 	if !r.has("encryptionAlgorithmIdentifier") {
@@ -58,12 +58,13 @@ func (r *rawEntry) scepProvisioner() (*provisioner.SCEP, error) {
 		p.MinimumPublicKeyLength = minimumKeyLength
 	}
 	if p.MinimumPublicKeyLength < minimumKeyLength {
-		return nil, r.err("minimumPublicKeyLength", "%d is less than %d", p.MinimumPublicKeyLength, minimumKeyLength)
+		wrong.note(r.err("minimumPublicKeyLength", "%d is less than %d", p.MinimumPublicKeyLength, minimumKeyLength))
 	}
 	if c := p.Claims; c != nil && c.DisableSmallstepExtensions != nil && *c.DisableSmallstepExtensions {
-		return nil, r.err("claims.disableSmallstepExtensions", "must not be set: without step-ca's extension a device could renew its certificate without Intune")
+		wrong.note(r.err("claims.disableSmallstepExtensions", "must not be set: without step-ca's extension a device could renew its certificate without Intune"))
 	}
-	return p, r.checkOptions(p)
+	wrong.note(r.checkOptions(p))
+	return p, wrong.err()
 }
 
 // culprit returns the field that cannot be decoded, where the error does not say so: some
@@ -83,15 +84,16 @@ func (r *rawEntry) checkOptions(p *provisioner.SCEP) error {
 	if p.Options == nil {
 		p.Options = new(provisioner.Options)
 	}
+	var wrong mistakes
 	kinds := []string{"ENRICHING", "AUTHORIZING", "NOTIFYING"}
 	for _, w := range p.Options.Webhooks {
 		switch {
 		case w == nil:
-			return r.err("options.webhooks", "an element is null")
+			wrong.note(r.err("options.webhooks", "an element is null"))
 		case strings.EqualFold(w.Name, webhookName):
-			return r.err("options.webhooks", "the name %q is taken by the plugin", webhookName)
+			wrong.note(r.err("options.webhooks", "the name %q is taken by the plugin", webhookName))
 		case !slices.Contains(kinds, strings.ToUpper(w.Kind)):
-			return r.err("options.webhooks", "webhook %q is of kind %q; an Intune entry takes ENRICHING, AUTHORIZING and NOTIFYING, since Intune alone validates challenges", w.Name, w.Kind)
+			wrong.note(r.err("options.webhooks", "webhook %q is of kind %q; an Intune entry takes ENRICHING, AUTHORIZING and NOTIFYING, since Intune alone validates challenges", w.Name, w.Kind))
 		}
 	}
 	if p.Options.X509 == nil {
@@ -100,5 +102,5 @@ func (r *rawEntry) checkOptions(p *provisioner.SCEP) error {
 	if x := p.Options.X509; !x.HasTemplate() {
 		x.Template = profile.DefaultTemplate
 	}
-	return nil
+	return wrong.err()
 }
