@@ -15,6 +15,7 @@ import (
 	"github.com/smallstep/certificates/cas/apiv1"
 
 	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/status"
 	"github.com/step-ca-intune/step-ca-intune/webhook"
 )
 
@@ -28,11 +29,12 @@ type instance struct {
 	issued     *issuedCertificates
 	refusals   *refusals
 	state      *state
+	board      *status.Board
 	log        *slog.Logger
 
 	startOnce sync.Once
 	serveOnce sync.Once
-	onStart   func()
+	onStart   func() error
 }
 
 func newInstance(a *authority.Authority, log *slog.Logger) *instance {
@@ -42,8 +44,9 @@ func newInstance(a *authority.Authority, log *slog.Logger) *instance {
 		enrolments: newEnrolments(maxEnrolments),
 		issued:     newIssuedCertificates(maxIssued, time.Now),
 		refusals:   newRefusals(time.Now),
+		board:      status.NewBoard(""),
 		log:        log,
-		onStart:    func() {},
+		onStart:    func() error { return nil },
 	}
 }
 
@@ -87,15 +90,17 @@ func (i *instance) install(entries []*entry, cas []*x509.Certificate) error {
 func (i *instance) started() (err error) {
 	i.startOnce.Do(func() {
 		if err = i.standing(); err == nil {
-			i.onStart()
+			err = i.onStart()
 		}
 	})
 	return err
 }
 
 // serves is called for each request that the instance serves. The first one after a reload
-// shows that it has come through.
+// shows that it has come through. A reload that step-ca refuses after the plugin has taken
+// it leaves the one before serving: the board shows who serves.
 func (i *instance) serves() {
+	i.board.Show(i)
 	i.serveOnce.Do(func() {
 		if !i.state.deliveredBy(i) {
 			go i.state.deliver(i)

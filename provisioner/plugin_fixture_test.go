@@ -14,6 +14,7 @@ import (
 	"github.com/smallstep/certificates/cas/apiv1"
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/status"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -165,7 +166,7 @@ func constructPlugin(t testing.TB, p *Plugin, file string, client intuneClient) 
 }
 
 func newPlugin() *Plugin {
-	return &Plugin{version: "test", running: map[string]serving{}, states: map[string]*state{}}
+	return &Plugin{version: "test", running: map[string]serving{}, states: map[string]*state{}, boards: map[string]*status.Board{}}
 }
 
 // startPlugin serves a ca.json with the plugin.

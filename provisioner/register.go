@@ -20,6 +20,8 @@ import (
 	"github.com/smallstep/certificates/logging"
 	"github.com/smallstep/certificates/monitoring"
 	"go.step.sm/crypto/pemutil"
+
+	"github.com/step-ca-intune/step-ca-intune/provisioner/status"
 )
 
 // Plugin is the provisioner type Intune in this process.
@@ -31,6 +33,7 @@ type Plugin struct {
 	// states are those of CAs without a database, by configuration file: a reload hands
 	// them on.
 	states map[string]*state
+	boards map[string]*status.Board // what is shown of each CA, by configuration file
 }
 
 // serving is what a running CA serves, as far as a reload cannot change it.
@@ -40,7 +43,7 @@ type serving struct{ scep, intune bool }
 // constructs from now on. It must be called after step-ca's CAS packages are imported,
 // that is, in main, and once. The version is told to Intune with each call.
 func Register(version string) *Plugin {
-	p := &Plugin{version: version, running: map[string]serving{}, states: map[string]*state{}}
+	p := &Plugin{version: version, running: map[string]serving{}, states: map[string]*state{}, boards: map[string]*status.Board{}}
 	for _, typ := range []apiv1.Type{apiv1.SoftCAS, apiv1.CloudCAS, apiv1.StepCAS, apiv1.VaultCAS, apiv1.ExternalCAS} {
 		if original, ok := apiv1.LoadCertificateAuthorityServiceNewFunc(typ); ok {
 			apiv1.Register(typ, func(ctx context.Context, o apiv1.Options) (apiv1.CertificateAuthorityService, error) {
@@ -58,6 +61,9 @@ func (p *Plugin) Stop() {
 	defer p.mu.Unlock()
 	for _, s := range p.states {
 		s.end()
+	}
+	for _, b := range p.boards {
+		b.Close()
 	}
 }
 
@@ -78,6 +84,13 @@ func (p *Plugin) construct(ctx context.Context, o apiv1.Options, typ apiv1.Type,
 	if err := suitable(conf, typ, raw); err != nil {
 		return nil, err
 	}
+	shown, err := readStatusSettings(conf.Filepath())
+	if err != nil {
+		return nil, err
+	}
+	if typ != apiv1.SoftCAS && shown.StatusAddress != "" {
+		return nil, topError("statusAddress", fmt.Errorf("there is nothing to show with authority.type %q: leave it out", typ))
+	}
 	if err := p.reloadable(conf, raw); err != nil {
 		return nil, err
 	}
@@ -93,7 +106,7 @@ func (p *Plugin) construct(ctx context.Context, o apiv1.Options, typ apiv1.Type,
 		p.serve(conf.Filepath(), serving{scep: servesSCEP(conf)})
 		return inner, nil
 	}
-	return p.decorate(a, o, inner, raw, database)
+	return p.decorate(a, o, inner, raw, database, shown)
 }
 
 // wellFormed builds what step-ca builds after the provisioners: a reload that fails on it
@@ -115,7 +128,7 @@ func wellFormed(conf *config.Config, intune []rawEntry) error {
 	return nil
 }
 
-func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.CertificateAuthorityService, raw []rawEntry, database *waitingDB) (apiv1.CertificateAuthorityService, error) {
+func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.CertificateAuthorityService, raw []rawEntry, database *waitingDB, shown statusSettings) (apiv1.CertificateAuthorityService, error) {
 	soft, err := asSoftCAS(inner)
 	if err != nil {
 		return nil, err
@@ -139,17 +152,26 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	if err := i.install(entries, cas); err != nil {
 		return nil, err
 	}
-	if len(entries) > 0 {
+	i.board = p.board(conf.Filepath())
+	// Without Intune entries there may still be reports of those that are gone.
+	if len(entries) > 0 || database != nil && shown.StatusAddress != "" {
 		if i.state, err = p.state(conf.Filepath(), database, i.log); err != nil {
 			return nil, err
 		}
+	}
+	if len(entries) > 0 {
 		warnOfX5C(conf, cas, i.log)
 	}
-	i.onStart = func() {
+	i.onStart = func() error {
+		if err := i.board.Listen(shown.StatusAddress, shown.StatusAllowRemote, i.log); err != nil {
+			return topError("statusAddress", err)
+		}
+		i.board.Show(i)
 		p.serve(conf.Filepath(), serving{scep: servesSCEP(conf), intune: len(entries) > 0})
-		if i.state != nil {
+		if len(entries) > 0 {
 			i.state.deliverFirst(i)
 		}
+		return nil
 	}
 	return &service{inner: soft, instance: i}, nil
 }
@@ -170,6 +192,17 @@ func (p *Plugin) state(file string, database *waitingDB, log *slog.Logger) (*sta
 		p.states[file] = s
 	}
 	return s, err
+}
+
+// board returns what is shown of the CA of a configuration file. Reloads do not begin it
+// anew.
+func (p *Plugin) board(file string) *status.Board {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.boards[file] == nil {
+		p.boards[file] = status.NewBoard(p.version)
+	}
+	return p.boards[file]
 }
 
 // serve notes what the CA of a configuration file serves. A reload cannot change whether it

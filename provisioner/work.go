@@ -43,6 +43,13 @@ func (w *work) stop() <-chan struct{} {
 	return w.idle
 }
 
+// ends reports whether no new work may begin.
+func (w *work) ends() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopping
+}
+
 func (w *work) closeIfIdle() {
 	if !w.stopping || w.count > 0 {
 		return

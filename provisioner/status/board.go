@@ -1,0 +1,66 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// CA is what a [Board] asks of the running certificate authority.
+type CA interface {
+	// Ready returns nil when requests of devices can be served: the database answers and
+	// the CA is not stopping.
+	Ready(ctx context.Context) error
+	// Provisioners are the Intune provisioners, in the order of their names.
+	Provisioners() []Provisioner
+}
+
+// Provisioner is an Intune provisioner as it is now.
+type Provisioner struct {
+	Name   string `json:"name"`
+	Tenant string `json:"tenant"`
+}
+
+// Board is what the listener shows. It belongs to the process: a reload of the
+// configuration gives it another [CA] to ask.
+type Board struct {
+	version  string
+	started  time.Time
+	now      func() time.Time
+	ca       atomic.Pointer[CA]
+	listener listener
+}
+
+// NewBoard returns a board of a program's version.
+func NewBoard(version string) *Board {
+	b := &Board{version: version, started: time.Now(), now: time.Now}
+	b.listener.handler = b.handler()
+	return b
+}
+
+// Show makes ca the certificate authority that is shown.
+func (b *Board) Show(ca CA) { b.ca.Store(&ca) }
+
+// Listen serves at an address from now on, instead of the one before; an empty address
+// ends the listener. After an error the one before goes on.
+func (b *Board) Listen(address string, allowRemote bool, log *slog.Logger) error {
+	if err := CheckAddress(address, allowRemote); err != nil {
+		return err
+	}
+	return b.listener.move(address, allowRemote, log)
+}
+
+// Close ends the listener.
+func (b *Board) Close() { b.listener.close() }
+
+var errStarting = errors.New("the CA is starting")
+
+// shown returns the CA that is shown, nil while there is none.
+func (b *Board) shown() CA {
+	if ca := b.ca.Load(); ca != nil {
+		return *ca
+	}
+	return nil
+}
