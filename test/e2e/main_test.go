@@ -29,7 +29,7 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(bin)
 	programs := []harness.Program{
-		harness.StepCAIntune, harness.StepCA, harness.IntuneSim, harness.SCEPClient, harness.Demo,
+		harness.StepCAIntune, harness.StepCA, harness.IntuneSim, harness.SCEPClient, harness.Step, harness.Demo,
 	}
 	if err := harness.Build(context.Background(), bin, programs...); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -26,6 +26,7 @@ var (
 	IntuneSim    = Program{name: "intunesim", pkg: module + "/test/cmd/intunesim"}
 	Demo         = Program{name: "demo", pkg: module + "/test/cmd/demo"}
 	SCEPClient   = Program{name: "scepclient", pkg: "github.com/micromdm/scep/v2/cmd/scepclient", folder: "test/tools"}
+	Step         = Program{name: "step", pkg: "github.com/smallstep/cli/cmd/step", folder: "test/tools"}
 )
 
 // In returns the program's path when it was built into dir.
