@@ -43,7 +43,8 @@ type entry struct {
 var _ webhook.Receiver = (*entry)(nil)
 
 // newEntry returns the provisioner that an Intune entry of ca.json describes. The issuer
-// is the issuing CA. With mistakes it returns what can be read, with nil for what cannot.
+// is the issuing CA, nil where it is not known. With mistakes newEntry returns what can be
+// read, with nil for what cannot.
 func newEntry(r *rawEntry, issuer *x509.Certificate, hasDatabase bool, log *slog.Logger, version string) (*entry, error) {
 	var wrong mistakes
 	e := &entry{name: r.name, log: log.With("provisioner", r.name)}
@@ -51,7 +52,7 @@ func newEntry(r *rawEntry, issuer *x509.Certificate, hasDatabase bool, log *slog
 	e.scep, err = r.scepProvisioner()
 	wrong.note(err)
 	// SCEP encrypts to the CA, and of the keys that a CA can have only RSA decrypts.
-	if _, isRSA := issuer.PublicKey.(*rsa.PublicKey); !isRSA && len(e.scep.DecrypterCertificate) == 0 {
+	if issuer != nil && !hasRSAKey(issuer) && len(e.scep.DecrypterCertificate) == 0 {
 		wrong.note(r.err("decrypterCertificate", "is missing: the issuing CA has no RSA key, so SCEP needs an RSA decrypter certificate issued by it and its key"))
 	}
 	raw, ok := r.get("intune")
@@ -60,12 +61,17 @@ func newEntry(r *rawEntry, issuer *x509.Certificate, hasDatabase bool, log *slog
 		return e, wrong.err()
 	}
 	wrong.note(r.under(e.read(raw, hasDatabase, version)))
-	if e.caID == "" {
+	if e.caID == "" && issuer != nil {
 		if e.caID, err = intune.DistinguishedName(issuer.RawSubject); err != nil {
 			wrong.note(r.err("intune.caID", "is missing, and the issuing CA's name cannot be used for it: %w", err))
 		}
 	}
 	return e, wrong.err()
+}
+
+func hasRSAKey(c *x509.Certificate) bool {
+	_, ok := c.PublicKey.(*rsa.PublicKey)
+	return ok
 }
 
 // read takes over the `intune` object. The error names the key below it.

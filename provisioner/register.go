@@ -160,7 +160,9 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 		}
 	}
 	if len(entries) > 0 {
-		warnOfX5C(conf, cas, i.log)
+		for _, name := range x5cTrusting(conf, cas) {
+			i.log.Warn("an X5C provisioner trusts this CA: every device with a certificate of an Intune provisioner can get others through it", "provisioner", name)
+		}
 	}
 	i.onStart = func() error {
 		if err := i.board.Listen(shown.StatusAddress, shown.StatusAllowRemote, i.log); err != nil {
@@ -256,17 +258,18 @@ func suitable(conf *config.Config, typ apiv1.Type, intune []rawEntry) error {
 	if len(intune) == 0 {
 		return nil
 	}
+	var wrong mistakes
 	first := &intune[0]
 	if typ != apiv1.SoftCAS {
-		return first.err("", "authority.type is %q: an Intune provisioner needs softcas, step-ca's own, since the others sign what the device asked for instead of what Intune approved", typ)
+		wrong.note(first.err("", "authority.type is %q: an Intune provisioner needs softcas, step-ca's own, since the others sign what the device asked for instead of what Intune approved", typ))
 	}
 	if conf.AuthorityConfig.EnableAdmin {
-		return first.err("", "authority.enableAdmin is set: an administrator could strip the provisioner of its validation; Intune provisioners do not work with remote management")
+		wrong.note(first.err("", "authority.enableAdmin is set: an administrator could strip the provisioner of its validation; Intune provisioners do not work with remote management"))
 	}
 	if c := conf.AuthorityConfig.Claims; c != nil && c.DisableSmallstepExtensions != nil && *c.DisableSmallstepExtensions {
-		return first.err("", "authority.claims.disableSmallstepExtensions must not be set: without step-ca's extension a device could renew its certificate without Intune")
+		wrong.note(first.err("", "authority.claims.disableSmallstepExtensions must not be set: without step-ca's extension a device could renew its certificate without Intune"))
 	}
-	return nil
+	return wrong.err()
 }
 
 // closeWithoutHook gives the provisioner a random challenge. step-ca compares challenges
@@ -293,9 +296,9 @@ func rootsOf(conf *config.Config) []*x509.Certificate {
 	return all
 }
 
-// warnOfX5C warns of an X5C provisioner that trusts this CA: with it every device can ask
-// for other certificates. That is the operator's choice.
-func warnOfX5C(conf *config.Config, cas []*x509.Certificate, log *slog.Logger) {
+// x5cTrusting returns the names of X5C provisioners that trust one of the CA's certificates:
+// with them every device can ask for other certificates. That is the operator's choice.
+func x5cTrusting(conf *config.Config, cas []*x509.Certificate) (names []string) {
 	for _, p := range conf.AuthorityConfig.Provisioners {
 		x5c, ok := p.(*provisioner.X5C)
 		if !ok {
@@ -306,9 +309,10 @@ func warnOfX5C(conf *config.Config, cas []*x509.Certificate, log *slog.Logger) {
 			continue // step-ca says so itself
 		}
 		if shareOne(cas, trusted) {
-			log.Warn("an X5C provisioner trusts this CA: every device with a certificate of an Intune provisioner can get others through it", "provisioner", x5c.Name)
+			names = append(names, x5c.Name)
 		}
 	}
+	return names
 }
 
 func shareOne(a, b []*x509.Certificate) bool {

@@ -63,6 +63,7 @@ func newApp(v versions) *cli.App {
 	app.ErrWriter = os.Stderr
 	app.Commands = append(withOurVersion(command.Retrieve()),
 		explainCommand(),
+		checkCommand(v),
 	)
 	app.Action = func(*cli.Context) error {
 		// step-ca's main command is a cli.Command: run it as if it had been named.

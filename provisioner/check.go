@@ -1,0 +1,139 @@
+package provisioner
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/smallstep/certificates/authority/config"
+)
+
+// State says how bad a [Finding] is.
+type State string
+
+// The states.
+const (
+	StateOK      State = "ok"
+	StateWarning State = "warning" // devices get certificates, and an operator should know
+	StateProblem State = "problem" // step-ca does not start, or devices get no certificate
+)
+
+// Finding is one thing that [Check] looked at.
+type Finding struct {
+	// Area is the part of the configuration, for example `provisioner "intune"`.
+	Area string `json:"area"`
+	// State says how it stands.
+	State State `json:"state"`
+	// What is one line that says what was found.
+	What string `json:"what"`
+	// Advice is one line that says what to do; empty when all is well.
+	Advice string `json:"advice,omitempty"`
+}
+
+// CheckOptions say what [Check] looks at.
+type CheckOptions struct {
+	// File is the path of ca.json.
+	File string
+	// PasswordFile holds the password of the CA's key, as step-ca's flag of this name.
+	PasswordFile string
+	// Offline makes no calls to Microsoft.
+	Offline bool
+	// Version is told to Intune.
+	Version string
+}
+
+// Check looks at everything that can be known before the first device: it reads a
+// configuration as a start does, but to its end, and asks Microsoft whether each tenant can
+// be served. It writes nothing, listens nowhere, asks for no password, and leaves a running
+// CA and its database alone. The error is for a file that cannot be read or is not JSON.
+func Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
+	data, err := os.ReadFile(o.File)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if err := json.NewDecoder(strings.NewReader(string(data))).Decode(new(json.RawMessage)); err != nil {
+		return nil, fmt.Errorf("parsing %s: %w", o.File, err)
+	}
+	x := &examination{CheckOptions: o}
+	x.configuration()
+	if x.conf != nil {
+		x.authority(ctx)
+		x.database()
+	}
+	x.files()
+	for n := range x.intune {
+		x.provisioner(ctx, &x.intune[n])
+	}
+	return x.findings, nil
+}
+
+// examination is one run of [Check].
+type examination struct {
+	CheckOptions
+	conf   *config.Config // nil when step-ca cannot read it
+	intune []rawEntry     // the Intune entries
+
+	password  []byte // of the CA's key
+	roots     []*x509.Certificate
+	chain     []*x509.Certificate // of the issuing CA; empty when it cannot be read
+	signer    crypto.Signer       // nil when the CA's key is not open
+	decrypter crypto.Decrypter    // the same key, nil when it cannot decrypt
+
+	area     string // of the next findings
+	hidden   []string
+	findings []Finding
+}
+
+func (x *examination) add(s State, advice, format string, args ...any) {
+	f := Finding{Area: x.area, State: s, What: x.discreet(fmt.Sprintf(format, args...)), Advice: x.discreet(advice)}
+	x.findings = append(x.findings, f)
+}
+
+func (x *examination) ok(format string, args ...any) { x.add(StateOK, "", format, args...) }
+
+func (x *examination) warn(advice, format string, args ...any) {
+	x.add(StateWarning, advice, format, args...)
+}
+
+func (x *examination) problem(advice, format string, args ...any) {
+	x.add(StateProblem, advice, format, args...)
+}
+
+// hide keeps a secret of the configuration out of the findings, whoever repeats it.
+func (x *examination) hide(secrets ...string) {
+	for _, s := range secrets {
+		if len(s) > 3 { // a shorter one would only tear holes into words
+			x.hidden = append(x.hidden, s)
+		}
+	}
+}
+
+func (x *examination) discreet(text string) string {
+	for _, s := range x.hidden {
+		text = strings.ReplaceAll(text, s, "***")
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// areaOf is the area of an entry.
+func areaOf(name string) string { return fmt.Sprintf("provisioner %q", name) }
+
+// mistakes adds what the start would refuse. It reports whether there was nothing.
+func (x *examination) mistakes(err error) bool {
+	area := x.area
+	for _, err := range allOf(err) {
+		key := ""
+		if c, ok := errors.AsType[*configError](err); ok {
+			x.area, key = areaOf(c.Provisioner), c.Key
+			err = errors.New(strings.TrimPrefix(c.Error(), x.area+": "))
+		}
+		x.problem(adviceFor(key, err), "%v", err)
+		x.area = area
+	}
+	return err == nil
+}
