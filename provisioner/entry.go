@@ -84,7 +84,7 @@ func (e *entry) read(raw json.RawMessage, hasDatabase bool, version string) (err
 	e.tenant, e.caID = s.Tenant, s.CAID
 	conf, err := s.clientConfig()
 	if e.timeout = conf.Timeout; wrong.note(err) {
-		conf.Logger, conf.CallerInfo = e.log, "step-ca-intune "+version
+		conf.Logger, conf.CallerInfo, conf.Observer = e.log, "step-ca-intune "+version, e.observe
 		e.client, err = newClient(conf)
 		wrong.note(err)
 	}

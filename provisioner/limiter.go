@@ -43,3 +43,6 @@ func (l *limiter) notification(ctx context.Context) (release func(), err error) 
 		return nil, errBusy
 	}
 }
+
+// load returns how many places are taken, and how many there are.
+func (l *limiter) load() (taken, all int) { return len(l.all), cap(l.all) }

@@ -14,16 +14,17 @@ import (
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
 	"github.com/step-ca-intune/step-ca-intune/provisioner/profile"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/status"
 )
 
 // outcome is how a request that reached validation ended.
 type outcome string
 
 const (
-	outcomeIssued     outcome = "issued"     // Intune knows the certificate and step-ca has answered with it
-	outcomeRefused    outcome = "refused"    // by Intune, or because it could never become a certificate
-	outcomeFailed     outcome = "failed"     // no certificate was signed, or it was taken back
-	outcomeUnreported outcome = "unreported" // signed and withheld: Intune has not accepted the report
+	outcomeIssued     outcome = status.Issued     // Intune knows the certificate and step-ca has answered with it
+	outcomeRefused    outcome = status.Refused    // by Intune, or because it could never become a certificate
+	outcomeFailed     outcome = status.Failed     // no certificate was signed, or it was taken back
+	outcomeUnreported outcome = status.Unreported // signed and withheld: Intune has not accepted the report
 )
 
 // level is louder the more an operator has to do.
@@ -38,9 +39,10 @@ func (o outcome) level() slog.Level {
 	}
 }
 
-// logOutcome writes the one line that each request leaves.
+// logOutcome writes the one line that each request leaves, and counts it.
 func (p *entry) logOutcome(e *enrolment, o outcome, res result, err error) {
 	p.log.Log(context.WithoutCancel(e.ctx), o.level(), "enrolment", outcomeAttrs(e, o, res, err)...)
+	p.showOutcome(e, o, res, err)
 }
 
 func outcomeAttrs(e *enrolment, o outcome, res result, err error) []any {

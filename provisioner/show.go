@@ -2,13 +2,25 @@ package provisioner
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
+	"time"
 
+	"github.com/step-ca-intune/step-ca-intune/intune"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 	"github.com/step-ca-intune/step-ca-intune/provisioner/status"
 )
 
-var _ status.CA = (*instance)(nil)
+// tokenHolder is what [intune.Client] has beside [intuneClient].
+type tokenHolder interface {
+	TokenExpiry() (graph, intune time.Time)
+}
+
+var (
+	_ status.CA   = (*instance)(nil)
+	_ tokenHolder = (*intune.Client)(nil)
+)
 
 // Ready implements [status.CA]. That the provisioners stand was seen at the start; without
 // that there is no listener.
@@ -26,7 +38,58 @@ func (i *instance) Ready(ctx context.Context) error {
 func (i *instance) Provisioners() []status.Provisioner {
 	all := make([]status.Provisioner, 0, len(i.entries))
 	for _, name := range slices.Sorted(maps.Keys(i.entries)) {
-		all = append(all, status.Provisioner{Name: name, Tenant: i.entries[name].tenant})
+		e := i.entries[name]
+		p := status.Provisioner{Name: name, Tenant: e.tenant}
+		p.AtIntune, p.MaxConcurrent = e.limiter.load()
+		if c, ok := e.client.(tokenHolder); ok {
+			p.GraphToken, p.IntuneToken = c.TokenExpiry()
+		}
+		all = append(all, p)
 	}
 	return all
+}
+
+// Enrolling implements [status.CA].
+func (i *instance) Enrolling() int {
+	if i.state == nil {
+		return 0
+	}
+	return i.state.work.underWay()
+}
+
+// Outbox implements [status.CA].
+func (i *instance) Outbox() report.Snapshot {
+	if i.state == nil {
+		return report.Snapshot{}
+	}
+	if d := i.state.latest.Load(); d != nil {
+		return d.Snapshot()
+	}
+	return report.Snapshot{}
+}
+
+// observe counts an attempt at a call to Microsoft.
+func (e *entry) observe(_ context.Context, a intune.Attempt) {
+	if e.instance != nil {
+		e.instance.board.Called(e.name, a)
+	}
+}
+
+// showOutcome counts an enrolment that has ended.
+func (p *entry) showOutcome(e *enrolment, o outcome, res result, err error) {
+	subject, _ := e.names()
+	shown := status.Enrolment{
+		Provisioner: p.name, Outcome: string(o),
+		Transaction: clip(e.transactionID), Request: clip(e.requestID), Subject: clip(subject),
+		Validation: res.validation.took, Signing: res.signing, Notification: res.notification.took,
+		Whole: time.Since(e.started),
+	}
+	var service *intune.ServiceError
+	if errors.As(err, &service) {
+		shown.Code, shown.Advice = service.Code, service.Advice
+	}
+	if err != nil {
+		shown.Error = clip(e.redact(err.Error()))
+	}
+	p.instance.board.Enrolled(shown)
 }

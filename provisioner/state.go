@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
@@ -33,6 +34,9 @@ type state struct {
 	ended    bool
 	stop     context.CancelFunc // of delivery's Run
 	stopped  chan struct{}      // closed when it has returned
+
+	// latest is the delivery that runs or ran last. halt may hold mu for seconds.
+	latest atomic.Pointer[report.Delivery]
 }
 
 // openState opens the store in a database.
@@ -70,6 +74,7 @@ func (s *state) deliver(i *instance) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
 	s.delivery, s.by, s.stop, s.stopped = d, i, cancel, stopped
+	s.latest.Store(d)
 	go func() {
 		defer close(stopped)
 		d.Run(ctx)

@@ -36,6 +36,7 @@ func (p *entry) ValidateChallenge(ctx context.Context, c webhook.Challenge) (any
 	e := p.newEnrolment(ctx, c)
 	if !p.instance.state.work.begin() {
 		p.log.Warn("enrolment", outcomeAttrs(e, outcomeFailed, result{}, errStopping)...)
+		p.showOutcome(e, outcomeFailed, result{}, errStopping)
 		return nil, errStopping
 	}
 	outcome, err := p.approve(e)

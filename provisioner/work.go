@@ -43,6 +43,13 @@ func (w *work) stop() <-chan struct{} {
 	return w.idle
 }
 
+// underWay returns how much work has not ended.
+func (w *work) underWay() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count
+}
+
 // ends reports whether no new work may begin.
 func (w *work) ends() bool {
 	w.mu.Lock()

@@ -2,10 +2,11 @@ package status
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 )
 
 // CA is what a [Board] asks of the running certificate authority.
@@ -15,12 +16,22 @@ type CA interface {
 	Ready(ctx context.Context) error
 	// Provisioners are the Intune provisioners, in the order of their names.
 	Provisioners() []Provisioner
+	// Enrolling is how many enrolments are under way.
+	Enrolling() int
+	// Outbox is the outbox in figures, as it was read last; At is zero before that.
+	Outbox() report.Snapshot
 }
 
 // Provisioner is an Intune provisioner as it is now.
 type Provisioner struct {
 	Name   string `json:"name"`
 	Tenant string `json:"tenant"`
+	// AtIntune are the enrolments and reports that are asking Intune, of MaxConcurrent.
+	AtIntune      int `json:"atIntune"`
+	MaxConcurrent int `json:"maxConcurrent"`
+	// GraphToken and IntuneToken are until when the tokens are used.
+	GraphToken  time.Time `json:"graphToken,omitzero"`
+	IntuneToken time.Time `json:"intuneToken,omitzero"`
 }
 
 // Board is what the listener shows. It belongs to the process: a reload of the
@@ -28,14 +39,17 @@ type Provisioner struct {
 type Board struct {
 	version  string
 	started  time.Time
-	now      func() time.Time
 	ca       atomic.Pointer[CA]
+	metrics  *metrics
+	recent   recent
+	calls    calls
 	listener listener
 }
 
 // NewBoard returns a board of a program's version.
 func NewBoard(version string) *Board {
-	b := &Board{version: version, started: time.Now(), now: time.Now}
+	b := &Board{version: version, started: time.Now()}
+	b.metrics = newMetrics(b)
 	b.listener.handler = b.handler()
 	return b
 }
@@ -54,8 +68,6 @@ func (b *Board) Listen(address string, allowRemote bool, log *slog.Logger) error
 
 // Close ends the listener.
 func (b *Board) Close() { b.listener.close() }
-
-var errStarting = errors.New("the CA is starting")
 
 // shown returns the CA that is shown, nil while there is none.
 func (b *Board) shown() CA {

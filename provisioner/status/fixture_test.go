@@ -11,7 +11,9 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 	"github.com/step-ca-intune/step-ca-intune/provisioner/status"
 )
 
@@ -22,13 +24,21 @@ var errDatabase = errors.New("the database does not answer")
 // fakeCA is a CA with one provisioner.
 type fakeCA struct {
 	unready error
+	outbox  report.Snapshot
+	tokens  time.Time
 }
 
 func (c *fakeCA) Ready(context.Context) error { return c.unready }
 
 func (c *fakeCA) Provisioners() []status.Provisioner {
-	return []status.Provisioner{{Name: "intune", Tenant: "contoso.onmicrosoft.com"}}
+	return []status.Provisioner{{
+		Name: "intune", Tenant: "contoso.onmicrosoft.com", AtIntune: 3, MaxConcurrent: 256,
+		GraphToken: c.tokens, IntuneToken: c.tokens,
+	}}
 }
+
+func (c *fakeCA) Enrolling() int          { return 5 }
+func (c *fakeCA) Outbox() report.Snapshot { return c.outbox }
 
 func freeAddress(t *testing.T) string {
 	t.Helper()

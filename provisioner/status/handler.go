@@ -12,6 +12,8 @@ func (b *Board) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", b.serveReadiness)
+	mux.Handle("GET /metrics", b.metrics.handler())
+	mux.HandleFunc("GET /status", local(b.servePage))
 	return http.NewCrossOriginProtection().Handler(plain(mux))
 }
 

@@ -33,6 +33,7 @@ func TestPackagesKeepTheirDistance(t *testing.T) {
 		"intune":              {never: []string{stepca, module}, except: []string{module + "/intune"}},
 		"provisioner/profile": {never: []string{stepca, module}, except: []string{module + "/provisioner/profile"}},
 		"provisioner/report":  {never: []string{stepca, module}, except: []string{module + "/provisioner/report", module + "/intune"}},
+		"provisioner/status":  {never: []string{stepca, module}, except: []string{module + "/provisioner/status", module + "/provisioner/report", module + "/intune"}},
 		"webhook":             {never: []string{stepca, module}, except: []string{stepca + "/webhook", module + "/webhook"}},
 		"test/intunesim":      {never: []string{stepca, module}, except: []string{module + "/test/intunesim", module + "/intune"}},
 		"cmd/step-ca-intune":  {never: []string{module + "/test"}},
@@ -117,7 +118,7 @@ func TestTheModulesThatMustBeDirectAreFewAndKnown(t *testing.T) {
 		"github.com/AzureAD/microsoft-authentication-library-for-go", "github.com/go-chi/chi/v5", "github.com/golang-jwt/jwt/v5", "github.com/google/uuid",
 		"github.com/smallstep/certificates", "github.com/smallstep/linkedca", "github.com/smallstep/nosql", "github.com/smallstep/pkcs7",
 		"github.com/smallstep/scep", "github.com/urfave/cli", "go.step.sm/crypto", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sync",
-		"github.com/smallstep/cli-utils",
+		"github.com/smallstep/cli-utils", "github.com/prometheus/client_golang",
 	}
 	line := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`)
 	for _, match := range line.FindAllStringSubmatch(read(t, "go.mod"), -1) {
