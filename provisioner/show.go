@@ -68,6 +68,37 @@ func (i *instance) Outbox() report.Snapshot {
 	return report.Snapshot{}
 }
 
+// Reports implements [status.CA].
+func (i *instance) Reports() status.Reports {
+	if i.state == nil {
+		return nil
+	}
+	return loggedReports{Store: i.state.store, instance: i}
+}
+
+// loggedReports leaves a line of what an operator has decided.
+type loggedReports struct {
+	*report.Store
+	instance *instance
+}
+
+// Retry implements [status.Reports].
+func (r loggedReports) Retry(ctx context.Context, id string) error {
+	return r.logged("report is tried again, as an operator wishes", id, r.Store.Retry(ctx, id))
+}
+
+// Drop implements [status.Reports].
+func (r loggedReports) Drop(ctx context.Context, id string) error {
+	return r.logged("report dropped by an operator: Intune will not hear of it", id, r.Store.Drop(ctx, id))
+}
+
+func (r loggedReports) logged(text, id string, err error) error {
+	if err == nil {
+		r.instance.log.Warn(text, "report", id)
+	}
+	return err
+}
+
 // observe counts an attempt at a call to Microsoft.
 func (e *entry) observe(_ context.Context, a intune.Attempt) {
 	if e.instance != nil {

@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 	"github.com/step-ca-intune/step-ca-intune/provisioner/status"
 	"github.com/step-ca-intune/step-ca-intune/test/device"
 )
@@ -107,5 +110,75 @@ func TestACAIsReadyWhileItsDatabaseAnswers(t *testing.T) {
 	}
 	if err := r.instance.Ready(t.Context()); err == nil {
 		t.Error("it is ready without a database")
+	}
+}
+
+func TestADeadReportIsTriedAgainOrDroppedAsAnOperatorWishes(t *testing.T) {
+	address, client := freeAddress(t), newFakeClient()
+	var refuses atomic.Bool
+	refuses.Store(true)
+	client.failure = func(context.Context) error {
+		if refuses.Load() {
+			return refusedWith(intune.CodeUnknown)
+		}
+		return nil
+	}
+	r := startPlugin(t, writeCA(t, both(withDatabase(t), set(object{"statusAddress": address}, "intune")), intuneEntry(t, "intune")), client)
+	t.Cleanup(r.instance.board.Close)
+	for _, transaction := range []string{"tx-1", "tx-2"} {
+		err := r.instance.state.store.Add(t.Context(), report.Report{
+			Kind:    report.KindFailure,
+			Request: report.Request{Provisioner: "intune", TransactionID: transaction, CSR: []byte(transaction)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-client.failed
+	}
+	c := status.NewClient(address)
+	dead := func() (ids []string) {
+		all, err := c.Reports(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range all {
+			if one.Dead {
+				ids = append(ids, one.ID)
+			}
+		}
+		return ids
+	}
+	eventually(t, func() bool { return len(dead()) == 2 })
+	ids := dead()
+	refuses.Store(false)
+	if err := c.Retry(t.Context(), ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if f := <-client.failed; f.transactionID != "tx-1" {
+		t.Errorf("tried again: %+v", f)
+	}
+	if err := c.Drop(t.Context(), ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { all, err := c.Reports(t.Context()); return err == nil && len(all) == 0 })
+	for _, text := range []string{"report is tried again", "report dropped by an operator"} {
+		if len(r.log.lines(text)) != 1 {
+			t.Errorf("%q is not logged", text)
+		}
+	}
+}
+
+// eventually waits for what happens in goroutines that nobody can wait for.
+func eventually(t testing.TB, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("it did not come")
+		}
 	}
 }

@@ -27,13 +27,17 @@ func (s *Store) Reports(ctx context.Context) ([]Summary, error) {
 	}
 	summaries := make([]Summary, 0, len(all))
 	for _, q := range all {
-		r := q.row
-		summaries = append(summaries, Summary{
-			ID: q.id, Kind: r.Kind, Dead: r.State == stateDead, Provisioner: r.Provisioner, Transaction: r.Transaction,
-			Serial: r.Serial, Created: r.Created.time(), Attempts: r.Attempts, Next: r.Next.time(), Error: r.Error,
-		})
+		summaries = append(summaries, q.summary())
 	}
 	return summaries, nil
+}
+
+func (q *queued) summary() Summary {
+	r := &q.row
+	return Summary{
+		ID: q.id, Kind: r.Kind, Dead: r.State == stateDead, Provisioner: r.Provisioner, Transaction: r.Transaction,
+		Serial: r.Serial, Created: r.Created.time(), Attempts: r.Attempts, Next: r.Next.time(), Error: r.Error,
+	}
 }
 
 // Snapshot is the outbox in figures.

@@ -20,6 +20,8 @@ type CA interface {
 	Enrolling() int
 	// Outbox is the outbox in figures, as it was read last; At is zero before that.
 	Outbox() report.Snapshot
+	// Reports are the reports in the outbox, nil when there is no outbox.
+	Reports() Reports
 }
 
 // Provisioner is an Intune provisioner as it is now.

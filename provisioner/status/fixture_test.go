@@ -26,7 +26,10 @@ type fakeCA struct {
 	unready error
 	outbox  report.Snapshot
 	tokens  time.Time
+	reports *fakeReports
 }
+
+func newFakeCA() *fakeCA { return &fakeCA{reports: new(fakeReports)} }
 
 func (c *fakeCA) Ready(context.Context) error { return c.unready }
 
@@ -39,6 +42,40 @@ func (c *fakeCA) Provisioners() []status.Provisioner {
 
 func (c *fakeCA) Enrolling() int          { return 5 }
 func (c *fakeCA) Outbox() report.Snapshot { return c.outbox }
+
+func (c *fakeCA) Reports() status.Reports {
+	if c.reports == nil {
+		return nil
+	}
+	return c.reports
+}
+
+// fakeReports is an outbox with one report, and what was asked for.
+type fakeReports struct {
+	err  error
+	done []string
+}
+
+var shown = report.Detail{
+	Summary: report.Summary{ID: "1", Kind: report.KindFailure, Dead: true, Provisioner: "intune", Transaction: "tx", Attempts: 3, Error: "no"},
+	Subject: "CN=device",
+}
+
+func (f *fakeReports) Reports(context.Context) ([]report.Summary, error) {
+	return []report.Summary{shown.Summary}, f.err
+}
+
+func (f *fakeReports) Report(context.Context, string) (*report.Detail, error) { return &shown, f.err }
+
+func (f *fakeReports) Retry(_ context.Context, id string) error {
+	f.done = append(f.done, "retry "+id)
+	return f.err
+}
+
+func (f *fakeReports) Drop(_ context.Context, id string) error {
+	f.done = append(f.done, "drop "+id)
+	return f.err
+}
 
 func freeAddress(t *testing.T) string {
 	t.Helper()

@@ -14,6 +14,10 @@ func (b *Board) handler() http.Handler {
 	mux.HandleFunc("GET /readyz", b.serveReadiness)
 	mux.Handle("GET /metrics", b.metrics.handler())
 	mux.HandleFunc("GET /status", local(b.servePage))
+	mux.HandleFunc("GET /reports", b.withReports(listReports))
+	mux.HandleFunc("GET /reports/{id}", b.withReports(showReport))
+	mux.HandleFunc("POST /reports/{id}/retry", b.withReports(retryReport))
+	mux.HandleFunc("POST /reports/{id}/drop", b.withReports(dropReport))
 	return http.NewCrossOriginProtection().Handler(plain(mux))
 }
 
