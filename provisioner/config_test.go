@@ -166,7 +166,6 @@ func TestASettingOfTheAuthorityThatOpensADoorStopsTheStart(t *testing.T) {
 		want  string
 	}{
 		"no extension anywhere": {true, []string{"authority", "claims", "disableSmallstepExtensions"}, "authority.claims.disableSmallstepExtensions must not be set"},
-		"remote management":     {true, []string{"authority", "enableAdmin"}, "authority.enableAdmin is set"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			edit := func() func(object) {

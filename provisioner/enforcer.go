@@ -3,7 +3,9 @@ package provisioner
 import (
 	"crypto/x509"
 	"slices"
+	"sync/atomic"
 
+	"github.com/smallstep/certificates/authority/policy"
 	"github.com/smallstep/certificates/authority/provisioner"
 
 	"github.com/step-ca-intune/step-ca-intune/provisioner/profile"
@@ -16,22 +18,32 @@ import (
 // signed.
 type nameEnforcer struct {
 	instance    *instance
-	rules       *nameRules
+	rules       atomic.Pointer[nameRules]
 	constraints *nameConstraints
 }
 
 var _ provisioner.CertificateEnforcer = (*nameEnforcer)(nil)
 
 func newNameEnforcer(i *instance, cas []*x509.Certificate) (*nameEnforcer, error) {
-	rules, err := newNameRules(i.authority.GetConfig().AuthorityConfig.Policy.GetX509Options())
-	if err != nil {
-		return nil, err
-	}
 	constraints, err := newNameConstraints(cas...)
 	if err != nil {
 		return nil, err
 	}
-	return &nameEnforcer{instance: i, rules: rules, constraints: constraints}, nil
+	n := &nameEnforcer{instance: i, constraints: constraints}
+	if remote := i.names.remote; remote != nil {
+		remote.newPolicy = n.setPolicy // step-ca leaves that of ca.json aside
+		return n, nil
+	}
+	return n, n.setPolicy(i.authority.GetConfig().AuthorityConfig.Policy.GetX509Options())
+}
+
+// setPolicy takes the rules of an authority.policy, nil for none.
+func (n *nameEnforcer) setPolicy(o *policy.X509PolicyOptions) error {
+	rules, err := newNameRules(o)
+	if err == nil {
+		n.rules.Store(rules)
+	}
+	return err
 }
 
 // Enforce implements [provisioner.CertificateEnforcer].
@@ -51,5 +63,5 @@ func (n *nameEnforcer) Enforce(cert *x509.Certificate) error {
 			return err
 		}
 	}
-	return n.rules.check(cert, subject)
+	return n.rules.Load().check(cert, subject)
 }

@@ -25,6 +25,7 @@ type instance struct {
 	authority  *authority.Authority
 	chain      []*x509.Certificate // of the issuing CA
 	entries    map[string]*entry   // by name
+	names      *names
 	enrolments *enrolments
 	issued     *issuedCertificates
 	refusals   *refusals
@@ -41,6 +42,7 @@ func newInstance(a *authority.Authority, log *slog.Logger) *instance {
 	return &instance{
 		authority:  a,
 		entries:    map[string]*entry{},
+		names:      &names{},
 		enrolments: newEnrolments(maxEnrolments),
 		issued:     newIssuedCertificates(maxIssued, time.Now),
 		refusals:   newRefusals(time.Now),
@@ -64,8 +66,9 @@ func (i *instance) install(entries []*entry, cas []*x509.Certificate) error {
 		e.instance = i
 		i.entries[e.name] = e
 		hooks = append(hooks, e.hooks()...)
-		conf := i.authority.GetConfig().AuthorityConfig
-		conf.Provisioners = append(conf.Provisioners, e.scep)
+		if err := i.serveBySCEP(e); err != nil {
+			return err
+		}
 	}
 	handler := webhook.NewHandler(i.log, hooks...)
 	enforcer, err := newNameEnforcer(i, cas)
@@ -80,6 +83,16 @@ func (i *instance) install(entries []*entry, cas []*x509.Certificate) error {
 			return fmt.Errorf("installing the Intune provisioners: %w", err)
 		}
 	}
+	return nil
+}
+
+// serveBySCEP hands the SCEP provisioner of an entry to step-ca.
+func (i *instance) serveBySCEP(e *entry) error {
+	if i.names.remote != nil {
+		return i.names.remote.add(e)
+	}
+	conf := i.authority.GetConfig().AuthorityConfig
+	conf.Provisioners = append(conf.Provisioners, e.scep)
 	return nil
 }
 
@@ -118,7 +131,7 @@ func (i *instance) standing() error {
 		if broken, ok := loaded.(provisioner.Uninitialized); ok {
 			return fmt.Errorf("provisioner %q: step-ca could not initialise it: %w", name, broken.Reason)
 		}
-		if scep, ok := loaded.(*provisioner.SCEP); !ok || scep != e.scep {
+		if scep, ok := loaded.(*provisioner.SCEP); !ok || !i.names.remote.isServed(scep, e.scep) {
 			return fmt.Errorf("provisioner %q: step-ca serves another provisioner of this name", name)
 		}
 		e.log.Info("Intune provisioner ready", "tenant", e.tenant, "path", "/scep/"+name, "timeout", e.timeout.String())

@@ -151,6 +151,9 @@ func constructPlugin(t testing.TB, p *Plugin, file string, client intuneClient) 
 		r.instance = s.(*service).instance
 		log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		r.instance.log = log
+		if remote := r.instance.names.remote; remote != nil {
+			remote.log = log
+		}
 		if r.instance.state != nil {
 			r.instance.state.log = log
 		}

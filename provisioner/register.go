@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -91,22 +92,26 @@ func (p *Plugin) construct(ctx context.Context, o apiv1.Options, typ apiv1.Type,
 	if typ != apiv1.SoftCAS && shown.StatusAddress != "" {
 		return nil, topError("statusAddress", fmt.Errorf("there is nothing to show with authority.type %q: leave it out", typ))
 	}
-	if err := p.reloadable(conf, raw); err != nil {
+	database := wrapDatabase(a.GetDatabase())
+	names, err := readNames(a, raw, database)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.reloadable(conf.Filepath(), names.neighbours, raw); err != nil {
 		return nil, err
 	}
 	if err := wellFormed(conf, raw); err != nil {
 		return nil, err
 	}
-	database := wrapDatabase(a.GetDatabase())
 	inner, err := original(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	if typ != apiv1.SoftCAS {
-		p.serve(conf.Filepath(), serving{scep: servesSCEP(conf)})
-		return inner, nil
+		p.serve(conf.Filepath(), serving{scep: servesSCEP(names.neighbours)})
+		return inner, names.remote.install(nil)
 	}
-	return p.decorate(a, o, inner, raw, database, shown)
+	return p.decorate(a, o, inner, raw, database, names, shown)
 }
 
 // wellFormed builds what step-ca builds after the provisioners: a reload that fails on it
@@ -128,7 +133,7 @@ func wellFormed(conf *config.Config, intune []rawEntry) error {
 	return nil
 }
 
-func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.CertificateAuthorityService, raw []rawEntry, database *waitingDB, shown statusSettings) (apiv1.CertificateAuthorityService, error) {
+func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.CertificateAuthorityService, raw []rawEntry, database *waitingDB, names *names, shown statusSettings) (apiv1.CertificateAuthorityService, error) {
 	soft, err := asSoftCAS(inner)
 	if err != nil {
 		return nil, err
@@ -139,7 +144,7 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	issuer := o.CertificateChain[0]
 	conf := a.GetConfig()
 	i := newInstance(a, newLogger(conf.Logger))
-	i.chain = o.CertificateChain
+	i.chain, i.names = o.CertificateChain, names
 	var entries []*entry
 	for n := range raw {
 		e, err := newEntry(&raw[n], issuer, database != nil, i.log, p.version)
@@ -152,6 +157,9 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 	if err := i.install(entries, cas); err != nil {
 		return nil, err
 	}
+	if err := names.remote.install(cas); err != nil {
+		return nil, err
+	}
 	i.board = p.board(conf.Filepath())
 	// Without Intune entries there may still be reports of those that are gone.
 	if len(entries) > 0 || database != nil && shown.StatusAddress != "" {
@@ -159,17 +167,20 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 			return nil, err
 		}
 	}
-	if len(entries) > 0 {
-		for _, name := range x5cTrusting(conf, cas) {
-			i.log.Warn("an X5C provisioner trusts this CA: every device with a certificate of an Intune provisioner can get others through it", "provisioner", name)
-		}
-	}
 	i.onStart = func() error {
+		if err := i.names.serve(i); err != nil {
+			return err
+		}
+		if len(entries) > 0 {
+			for _, name := range x5cTrusting(conf, cas) {
+				warnOfX5C(name, i.log)
+			}
+		}
 		if err := i.board.Listen(shown.StatusAddress, shown.StatusAllowRemote, i.log); err != nil {
 			return topError("statusAddress", err)
 		}
 		i.board.Show(i)
-		p.serve(conf.Filepath(), serving{scep: servesSCEP(conf), intune: len(entries) > 0})
+		p.serve(conf.Filepath(), serving{scep: len(entries) > 0 || servesSCEP(names.neighbours), intune: len(entries) > 0})
 		if len(entries) > 0 {
 			i.state.deliverFirst(i)
 		}
@@ -220,11 +231,11 @@ func (p *Plugin) serve(file string, s serving) {
 
 // reloadable refuses a reload that adds the first SCEP provisioner or removes the last:
 // step-ca would crash or serve half of it.
-func (p *Plugin) reloadable(conf *config.Config, intune []rawEntry) error {
+func (p *Plugin) reloadable(file string, neighbours []neighbour, intune []rawEntry) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old, running := p.running[conf.Filepath()]
-	next := serving{scep: servesSCEP(conf) || len(intune) > 0, intune: len(intune) > 0}
+	old, running := p.running[file]
+	next := serving{scep: servesSCEP(neighbours) || len(intune) > 0, intune: len(intune) > 0}
 	if !running || old.scep == next.scep || (!old.intune && !next.intune) {
 		return nil
 	}
@@ -234,13 +245,8 @@ func (p *Plugin) reloadable(conf *config.Config, intune []rawEntry) error {
 	return errors.New("the last SCEP provisioner cannot be removed by a reload: restart step-ca")
 }
 
-func servesSCEP(conf *config.Config) bool {
-	for _, p := range conf.AuthorityConfig.Provisioners {
-		if p.GetType() == provisioner.TypeSCEP {
-			return true
-		}
-	}
-	return false
+func servesSCEP(all []neighbour) bool {
+	return slices.ContainsFunc(all, func(n neighbour) bool { return n.scep })
 }
 
 func intuneOnly(entries []rawEntry) []rawEntry {
@@ -263,8 +269,11 @@ func suitable(conf *config.Config, typ apiv1.Type, intune []rawEntry) error {
 	if typ != apiv1.SoftCAS {
 		wrong.note(first.err("", "authority.type is %q: an Intune provisioner needs softcas, step-ca's own, since the others sign what the device asked for instead of what Intune approved", typ))
 	}
-	if conf.AuthorityConfig.EnableAdmin {
-		wrong.note(first.err("", "authority.enableAdmin is set: an administrator could strip the provisioner of its validation; Intune provisioners do not work with remote management"))
+	if conf.AuthorityConfig.EnableAdmin && isLinked(conf.AuthorityConfig) {
+		wrong.note(first.err("", "this is a linked CA (authority.authorityId or authority.deploymentType is set, or step-ca has a token): Smallstep keeps its provisioners, where an Intune provisioner cannot be"))
+	}
+	if conf.AuthorityConfig.EnableAdmin && conf.DB == nil {
+		wrong.note(first.err("", "authority.enableAdmin is set and ca.json has no db: remote management needs a database"))
 	}
 	if c := conf.AuthorityConfig.Claims; c != nil && c.DisableSmallstepExtensions != nil && *c.DisableSmallstepExtensions {
 		wrong.note(first.err("", "authority.claims.disableSmallstepExtensions must not be set: without step-ca's extension a device could renew its certificate without Intune"))
@@ -300,19 +309,21 @@ func rootsOf(conf *config.Config) []*x509.Certificate {
 // with them every device can ask for other certificates. That is the operator's choice.
 func x5cTrusting(conf *config.Config, cas []*x509.Certificate) (names []string) {
 	for _, p := range conf.AuthorityConfig.Provisioners {
-		x5c, ok := p.(*provisioner.X5C)
-		if !ok {
-			continue
-		}
-		trusted, err := pemutil.ParseCertificateBundle(x5c.Roots)
-		if err != nil {
-			continue // step-ca says so itself
-		}
-		if shareOne(cas, trusted) {
+		if x5c, ok := p.(*provisioner.X5C); ok && trusts(x5c.Roots, cas) {
 			names = append(names, x5c.Name)
 		}
 	}
 	return names
+}
+
+func warnOfX5C(name string, log *slog.Logger) {
+	log.Warn("an X5C provisioner trusts this CA: every device with a certificate of an Intune provisioner can get others through it", "provisioner", name)
+}
+
+// trusts reports whether a PEM bundle of roots holds one of the CA's certificates.
+func trusts(roots []byte, cas []*x509.Certificate) bool {
+	trusted, err := pemutil.ParseCertificateBundle(roots)
+	return err == nil && shareOne(cas, trusted) // step-ca itself says what is wrong with them
 }
 
 func shareOne(a, b []*x509.Certificate) bool {

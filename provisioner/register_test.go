@@ -139,13 +139,9 @@ func TestAnX5CProvisionerThatTrustsThisCAIsWarnedOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x5c := object{"type": "X5C", "name": "chain", "roots": base64.StdEncoding.EncodeToString(certificatePEM(test.root.certificate))}
 			file := writeCA(t, nil, append(test.others, x5c)...)
-			text := stderrOf(t, func() {
-				if _, err := constructPlugin(t, newPlugin(), file, newFakeClient()); err != nil {
-					t.Error(err)
-				}
-			})
-			if got := strings.Contains(text, "an X5C provisioner trusts this CA") && strings.Contains(text, "provisioner=chain"); got != test.warning {
-				t.Errorf("logged %q", text)
+			lines := startPlugin(t, file, newFakeClient()).log.lines("an X5C provisioner trusts this CA")
+			if got := len(lines) == 1 && strings.Contains(lines[0], "provisioner=chain"); got != test.warning {
+				t.Errorf("logged %q", lines)
 			}
 		})
 	}

@@ -58,10 +58,11 @@ func (i *instance) entryOf(req *apiv1.CreateCertificateRequest) *entry {
 	return nil
 }
 
-// isOurs reports whether a certificate or template is one of an Intune provisioner.
+// isOurs reports whether a certificate or template is one of an Intune provisioner, also of
+// one that is gone.
 func (i *instance) isOurs(cert *x509.Certificate) bool {
 	name, ok := provisionerNameIn(cert)
-	return ok && i.entries[name] != nil
+	return ok && (i.entries[name] != nil || i.names.past[name])
 }
 
 // provisionerNameIn returns the provisioner that step-ca's extension in a certificate or

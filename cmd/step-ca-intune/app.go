@@ -64,6 +64,7 @@ func newApp(v versions) *cli.App {
 	app.Commands = append(withOurVersion(command.Retrieve()),
 		explainCommand(),
 		checkCommand(v),
+		retireCommand(),
 	)
 	app.Action = func(*cli.Context) error {
 		// step-ca's main command is a cli.Command: run it as if it had been named.

@@ -65,7 +65,14 @@ func TestAMistakeInTheConfigurationStopsTheStart(t *testing.T) {
 		"a webhook with our name":          {field("options", webhook("intune", "ENRICHING")), []string{"options.webhooks", `"intune"`}},
 		"no extension on the entry":        {field("claims", yes), []string{"claims.disableSmallstepExtensions"}},
 		"no extension on the authority":    {authority("claims", yes), []string{"authority.claims.disableSmallstepExtensions"}},
-		"remote management":                {authority("enableAdmin", true), []string{"authority.enableAdmin"}},
+		"a linked CA": {func(entry map[string]any, o *harness.Options) {
+			authority("authorityId", "9bc5bbf0-0d8e-4d0a-a2f1-6f8f5f0d4c11")(entry, o)
+			withRemote(entry, o)
+		}, []string{"authority.authorityId", "linked"}},
+		"remote management without a database": {func(entry map[string]any, o *harness.Options) {
+			withRemote(entry, o)
+			withoutDatabase(entry, o)
+		}, []string{"authority.enableAdmin", "db"}},
 		"another authority type": {func(_ map[string]any, o *harness.Options) {
 			o.Edit = func(config map[string]any) {
 				a := config["authority"].(map[string]any)

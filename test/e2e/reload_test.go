@@ -186,9 +186,10 @@ func TestAReloadThatIsRefusedLeavesTheRunningConfiguration(t *testing.T) {
 		"a typo in the type": {nil, func(config map[string]any) {
 			harness.Provisioner(config, intune)["type"] = "SCEP"
 		}, []string{`provisioner "intune"`, "type"}},
-		"remote management": {nil, func(config map[string]any) {
-			config["authority"].(map[string]any)["enableAdmin"] = true
-		}, []string{`provisioner "intune"`, "enableAdmin"}},
+		"a link to Smallstep": {nil, func(config map[string]any) {
+			authority := config["authority"].(map[string]any)
+			authority["enableAdmin"], authority["deploymentType"] = true, "linked"
+		}, []string{`provisioner "intune"`, "deploymentType"}},
 		"the last entry is gone": {nil, func(config map[string]any) {
 			config["authority"].(map[string]any)["provisioners"] = []any{map[string]any{"type": "ACME", "name": "acme"}}
 		}, []string{"restart"}},
