@@ -177,6 +177,9 @@ func (r *report) clock(l location) {
 		r.steps = append(r.steps, Step{Name: "clock", Result: Skipped, Detail: "Graph told no time"})
 		return
 	}
-	ahead := l.asked.Sub(l.date).Round(time.Second)
-	r.add("clock", ahead.Abs() <= maxSkew, fmt.Sprintf("this machine is %s ahead of Graph", ahead), "Set this machine's clock.")
+	ahead, which := l.asked.Sub(l.date).Round(time.Second), "ahead of"
+	if ahead < 0 {
+		which = "behind"
+	}
+	r.add("clock", ahead.Abs() <= maxSkew, fmt.Sprintf("this machine is %s %s Graph", ahead.Abs(), which), "Set this machine's clock.")
 }

@@ -188,6 +188,41 @@ func decodeStrict(raw json.RawMessage, v any) (key string, err error) {
 	return "", err
 }
 
+// decodeAll is decodeStrict for all keys: it goes on without the one that is wrong.
+func decodeAll(raw json.RawMessage, v any) error {
+	var wrong mistakes
+	for {
+		key, err := decodeStrict(raw, v)
+		if err == nil {
+			return wrong.err()
+		}
+		wrong.note(&keyErr{key: key, err: err})
+		var ok bool
+		if raw, ok = without(raw, strings.Split(key, ".")); !ok {
+			return wrong
+		}
+	}
+}
+
+// without takes the key at a path out of a JSON object. It reports whether it was there.
+func without(raw json.RawMessage, path []string) (json.RawMessage, bool) {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil {
+		return nil, false
+	}
+	value, ok := object[path[0]]
+	if len(path) == 1 {
+		delete(object, path[0])
+	} else if ok {
+		object[path[0]], ok = without(value, path[1:])
+	}
+	if !ok {
+		return nil, false
+	}
+	raw, err := json.Marshal(object)
+	return raw, err == nil
+}
+
 // pathOf returns the path of a key in a JSON object, empty when it is not there.
 func pathOf(raw json.RawMessage, key string) string {
 	var object map[string]json.RawMessage

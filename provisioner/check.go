@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/smallstep/certificates/authority/config"
@@ -69,7 +70,23 @@ func Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
 	for n := range x.intune {
 		x.provisioner(ctx, &x.intune[n])
 	}
+	x.sort()
 	return x.findings, nil
+}
+
+// sort brings the findings of an area together: provisioners come last, and the areas are
+// otherwise in the order in which they were looked at.
+func (x *examination) sort() {
+	rank := map[string]int{}
+	for i, f := range x.findings {
+		if _, ok := rank[f.Area]; !ok {
+			rank[f.Area] = i
+			if strings.HasPrefix(f.Area, "provisioner ") {
+				rank[f.Area] += len(x.findings)
+			}
+		}
+	}
+	slices.SortStableFunc(x.findings, func(a, b Finding) int { return rank[a.Area] - rank[b.Area] })
 }
 
 // examination is one run of [Check].

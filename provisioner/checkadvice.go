@@ -14,6 +14,7 @@ var advices = []struct{ key, words, advice string }{
 	{"", "linked CA", "Run devices' certificates on a CA that is not linked; without a link take authorityId and deploymentType out of ca.json."},
 	{"", "enableAdmin", "Add db to ca.json."},
 	{"", "disableSmallstepExtensions", "Remove disableSmallstepExtensions."},
+	{"", "intune.statusAddress", "Set intune.statusAddress to 127.0.0.1:9190; statusAllowRemote is for a monitoring system on another machine."},
 	{"name", "same name", "Give each provisioner a name of its own."},
 	{"name", "", "Give it a name; it becomes part of the SCEP URL."},
 	{"type", "", `Write "type": "Intune", or remove the intune block.`},

@@ -41,6 +41,7 @@ func (x *examination) configuration() {
 	}
 	entries, err := readEntries(x.File)
 	x.mistakes(err)
+	x.sharedNames()
 	x.intune = intuneOnly(entries)
 	if len(x.intune) == 0 {
 		x.problem("Add one; if there was one, take it from a copy of ca.json: step ca provisioner add, run offline, drops entries that it does not know.",
@@ -49,6 +50,20 @@ func (x *examination) configuration() {
 	}
 	if err == nil {
 		x.ok("%d of %d provisioners of type Intune", len(x.intune), len(entries))
+	}
+}
+
+// sharedNames looks at the provisioners that are not ours: step-ca starts with no name twice.
+func (x *examination) sharedNames() {
+	if x.conf == nil {
+		return
+	}
+	seen := map[string]bool{}
+	for _, p := range x.conf.AuthorityConfig.Provisioners {
+		if seen[p.GetName()] {
+			x.problem("Give each provisioner a name of its own.", "two provisioners have the name %q: step-ca does not start", p.GetName())
+		}
+		seen[p.GetName()] = true
 	}
 }
 
@@ -77,6 +92,7 @@ func (x *examination) authority(ctx context.Context) {
 	}
 	typ = apiv1.Type(typ.String())
 	x.mistakes(suitable(x.conf, typ, x.intune))
+	x.statusListener()
 	if typ != apiv1.SoftCAS {
 		return
 	}
@@ -87,6 +103,23 @@ func (x *examination) authority(ctx context.Context) {
 			"the X5C provisioner %q trusts this CA: every device with a certificate of an Intune provisioner can get others through it", name)
 	}
 	x.addresses()
+}
+
+// statusListener looks at the `intune` object at the top level.
+func (x *examination) statusListener() {
+	area := x.area
+	defer func() { x.area = area }()
+	x.area = "status listener"
+	s, err := readStatusSettings(x.File)
+	switch {
+	case !x.mistakes(err):
+	case s.StatusAddress == "":
+	case s.StatusAllowRemote:
+		x.warn("Let a firewall keep others than your monitoring away from it, or remove intune.statusAllowRemote.",
+			"intune.statusAddress %s: other machines may read the status, without a password", s.StatusAddress)
+	default:
+		x.ok("intune.statusAddress %s: this machine alone reads the status", s.StatusAddress)
+	}
 }
 
 // certificates reads the chain and the roots.

@@ -33,7 +33,7 @@ func (x *examination) provisioner(ctx context.Context, r *rawEntry) {
 	if x.mistakes(err) {
 		x.ok("its settings are complete")
 	}
-	if x.conf != nil {
+	if x.conf != nil && e.scep.Name != "" {
 		x.scep(e.scep, issuer)
 		x.url(r.name)
 	}
@@ -67,12 +67,11 @@ func (x *examination) scep(p *provisioner.SCEP, issuer *x509.Certificate) {
 
 // claims compares the life of a certificate with what Intune's profiles ask for.
 func (x *examination) claims(life time.Duration, issuer *x509.Certificate) {
-	days := int(life / (24 * time.Hour))
 	if life < year {
 		x.warn(`Set claims.defaultTLSCertDuration and claims.maxTLSCertDuration of the entry to "8760h".`,
-			"certificates are valid for %s (%d days), and Intune's profiles ask for a year", life, days)
+			"certificates are valid for %g hours, and Intune's profiles ask for a year", life.Hours())
 	} else {
-		x.ok("certificates are valid for %d days", days)
+		x.ok("certificates are valid for %d days", life/(24*time.Hour))
 	}
 	if issuer != nil && time.Now().Add(life).After(issuer.NotAfter) {
 		x.warn("Renew the issuing CA in time.", "certificates outlive the issuing CA, which ends on %s", issuer.NotAfter.Format("2006-01-02"))

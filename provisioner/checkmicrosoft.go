@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
 )
@@ -12,6 +13,9 @@ import (
 type intuneChecker interface {
 	Check(ctx context.Context) []intune.Step
 }
+
+// revocationStep is about a service that no enrolment needs.
+const revocationStep = "revocation service"
 
 var _ intuneChecker = (*intune.Client)(nil)
 
@@ -23,23 +27,25 @@ func (x *examination) microsoft(ctx context.Context, c intuneChecker, r *rawEntr
 		switch {
 		case s.Result == intune.Passed:
 			x.ok("%s: %s", s.Name, s.Detail)
+		case s.Result == intune.Failed && s.Name == revocationStep:
+			x.warn(s.Advice, "%s: %s", s.Name, s.Detail)
 		case s.Result == intune.Failed:
-			x.problem(s.Advice+viaProxy(r), "%s: %s", s.Name, s.Detail)
+			x.problem(s.Advice+viaProxy(s, r), "%s: %s", s.Name, s.Detail)
 		case !failed:
 			x.warn("Nothing, as long as devices get certificates.", "%s: %s", s.Name, s.Detail)
 		}
 	}
 }
 
-// viaProxy names the proxy of an entry, as what may stand in the way.
-func viaProxy(r *rawEntry) string {
-	s := r.settings()
-	if s.Proxy == nil {
+// viaProxy names the proxy of an entry where it may stand in the way.
+func viaProxy(s intune.Step, r *rawEntry) string {
+	proxy := r.settings().Proxy
+	if proxy == nil || !strings.Contains(s.Advice, "the proxy") {
 		return ""
 	}
-	u, err := url.Parse(s.Proxy.URL)
+	u, err := url.Parse(proxy.URL)
 	if err != nil {
 		return ""
 	}
-	return " All calls go through intune.proxy, " + u.Host + "."
+	return " All calls go through intune.proxy, " + u.Host + ": let it pass CONNECT to Microsoft's hosts."
 }

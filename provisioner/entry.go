@@ -78,9 +78,7 @@ func hasRSAKey(c *x509.Certificate) bool {
 func (e *entry) read(raw json.RawMessage, hasDatabase bool, version string) (err error) {
 	var wrong mistakes
 	var s settings
-	if key, err := decodeStrict(raw, &s); err != nil {
-		wrong.note(&keyErr{key: key, err: err})
-	}
+	wrong.note(decodeAll(raw, &s))
 	e.tenant, e.caID = s.Tenant, s.CAID
 	conf, err := s.clientConfig()
 	if e.timeout = conf.Timeout; wrong.note(err) {

@@ -3,6 +3,7 @@ package provisioner
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -42,10 +43,14 @@ func (r *rawEntry) scepProvisioner() (*provisioner.SCEP, error) {
 		}
 	}
 	p := new(provisioner.SCEP)
-	if raw, err := json.Marshal(fields); err != nil {
-		wrong.note(r.err("", "%w", err))
-	} else if key, err := decodeStrict(raw, p); err != nil {
-		wrong.note(r.err(cmp.Or(key, culprit(fields)), "%w", err))
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return p, r.err("", "%w", err)
+	}
+	for _, err := range allOf(decodeAll(raw, p)) {
+		var k *keyErr
+		errors.As(err, &k)
+		wrong.note(r.err(cmp.Or(k.key, culprit(fields)), "%w", k.err))
 	}
 	if len(p.DecrypterCertificate) > 0 && len(p.DecrypterKeyPEM) == 0 && p.DecrypterKeyURI == "" {
 		wrong.note(r.err("decrypterKey", "is missing, and decrypterKeyPEM as well: the decrypter certificate is of no use without its key"))

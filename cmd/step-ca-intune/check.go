@@ -50,6 +50,9 @@ $ step-ca-intune check /etc/step-ca/config/ca.json --password-file /etc/step-ca/
 			cli.BoolFlag{Name: "json", Usage: "print the findings as JSON, for machines."},
 		},
 		Action: func(ctx *cli.Context) error { return check(ctx, v.ours) },
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return cli.NewExitError(err.Error(), checkCouldNotRun)
+		},
 	}
 }
 
@@ -57,7 +60,7 @@ func check(c *cli.Context, version string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.NArg() > 1 {
-		return cli.NewExitError("check takes one configuration; flags come before it or behind it, not between two files", checkCouldNotRun)
+		return cli.NewExitError("check takes one configuration", checkCouldNotRun)
 	}
 	file := c.Args().First()
 	if file == "" {

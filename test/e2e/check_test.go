@@ -60,7 +60,7 @@ func runCheck(t *testing.T, cmd *exec.Cmd) (c checked) {
 
 // presentable gives a CA what a good one has.
 func presentable(_ map[string]any, o *harness.Options) {
-	o.Edit = func(conf map[string]any) { conf["dnsNames"] = []any{"ca.contoso.example", "localhost"} }
+	o.Edit = func(conf map[string]any) { conf["dnsNames"] = []any{"ca.contoso.example", "localhost", "127.0.0.1"} }
 }
 
 func TestCheckHasNothingToSayAboutAGoodConfiguration(t *testing.T) {
