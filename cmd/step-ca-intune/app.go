@@ -65,6 +65,8 @@ func newApp(v versions) *cli.App {
 		explainCommand(),
 		checkCommand(v),
 		retireCommand(),
+		statusCommand(),
+		reportsCommand(),
 	)
 	app.Action = func(*cli.Context) error {
 		// step-ca's main command is a cli.Command: run it as if it had been named.
