@@ -65,6 +65,12 @@ func (p *entry) issue(inner apiv1.CertificateAuthorityService, e *enrolment, req
 		return earlier, nil
 	}
 	e.update(func(r *result) { r.claim = claim })
+	if !p.queued {
+		// What Intune hears last of a transaction counts.
+		if err := p.instance.state.store.Settle(ctx, e.record(), p.instance); err != nil {
+			return nil, err
+		}
+	}
 	response, err := p.sign(inner, e, req)
 	if err != nil {
 		return nil, err

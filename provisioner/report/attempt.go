@@ -24,37 +24,37 @@ func (r *round) fly(ctx context.Context, q *queued) {
 	b := r.breaker(q.row.Provisioner)
 	res, delivered := result{q: q, held: b.open()}, r.delivered[q.id]
 	b.sent()
-	go func() { r.results <- r.attempt(ctx, res, delivered) }()
+	go func() { r.results <- r.store.attempt(ctx, r.sender, res, delivered) }()
 }
 
 // attempt sends one report, if nobody else does, and writes down what came of it.
-func (r *round) attempt(ctx context.Context, res result, delivered bool) result {
+func (s *Store) attempt(ctx context.Context, sender Sender, res result, delivered bool) result {
 	q := res.q
 	// The database is told also when the delivery has to stop.
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor)
 	defer cancel()
-	begin := r.store.now()
-	if mine, err := r.store.lease(writing, q); err != nil || !mine {
+	begin := s.now()
+	if mine, err := s.lease(writing, q); err != nil || !mine {
 		return result{q: q, lost: true, err: err}
 	}
-	report, err := r.store.readReport(writing, q)
+	report, err := s.readReport(writing, q)
 	if err != nil || report == nil {
 		return result{q: q, lost: true, err: err}
 	}
 	switch {
 	case delivered:
-	case r.store.now().Sub(begin) > leaseFor-2*sendTimeout:
+	case s.now().Sub(begin) > leaseFor-2*sendTimeout:
 		// The database was so slow that the lease might end before the attempt does.
 		res.err = context.Canceled
 	default:
 		res.sent = true
-		res.err = r.send(ctx, *report)
+		res.err = send(ctx, sender, *report)
 	}
-	return r.record(writing, ctx, res)
+	return s.record(writing, ctx, res)
 }
 
 // send asks the sender.
-func (r *round) send(ctx context.Context, report Report) (err error) {
+func send(ctx context.Context, sender Sender, report Report) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	defer func() {
@@ -62,17 +62,17 @@ func (r *round) send(ctx context.Context, report Report) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return r.sender.Send(ctx, report)
+	return sender.Send(ctx, report)
 }
 
 // record writes the outcome of an attempt into the outbox.
-func (r *round) record(ctx, sending context.Context, res result) result {
+func (s *Store) record(ctx, sending context.Context, res result) result {
 	q, row := res.q, res.q.row
-	now := r.store.now()
+	now := s.now()
 	switch err := res.err; {
 	case err == nil:
-		if err := r.store.remove(ctx, q.id); err != nil {
-			r.log.Error("removing a delivered report failed", "report", q.id, "err", err)
+		if err := s.remove(ctx, q.id); err != nil {
+			s.log.Error("removing a delivered report failed", "report", q.id, "err", err)
 			return result{q: q, sent: res.sent, lost: true}
 		}
 		return res
@@ -83,7 +83,7 @@ func (r *round) record(ctx, sending context.Context, res result) result {
 	default:
 		row.Attempts++
 		row.Error = clip(err.Error(), 240)
-		row.Next = at(now.Add(max(r.store.retryPause(row.Attempts), retryAfter(err))))
+		row.Next = at(now.Add(max(s.retryPause(row.Attempts), retryAfter(err))))
 		if res.held && affectsAll(err) {
 			// Not the report's fault: it is due with all the others when the outage ends.
 			row.Next = at(now.Add(firstRetry))
@@ -92,8 +92,8 @@ func (r *round) record(ctx, sending context.Context, res result) result {
 			row.State = stateDead
 		}
 	}
-	if err := r.store.giveBack(ctx, q, row); err != nil {
-		r.log.Error("writing down an attempt failed", "report", q.id, "err", err)
+	if err := s.giveBack(ctx, q, row); err != nil {
+		s.log.Error("writing down an attempt failed", "report", q.id, "err", err)
 	}
 	return res
 }
@@ -136,14 +136,14 @@ func (r *round) settle(res result) {
 
 func (r *round) logFailed(res result) {
 	if res.q.row.State == stateDead {
-		r.logDead(res.q)
+		r.store.logDead(res.q)
 		return
 	}
 	r.log.Warn("report not delivered", append(attrs(res.q), "attempts", res.q.row.Attempts, "next", res.q.row.Next.time(), "err", res.err)...)
 }
 
-func (r *round) logDead(q *queued) {
-	r.log.Error("report is dead: retry or drop it", append(attrs(q), "attempts", q.row.Attempts, "err", q.row.Error)...)
+func (s *Store) logDead(q *queued) {
+	s.log.Error("report is dead: retry or drop it", append(attrs(q), "attempts", q.row.Attempts, "err", q.row.Error)...)
 }
 
 func attrs(q *queued) []any {

@@ -98,13 +98,18 @@ func (o *outboxRow) check() error {
 	return nil
 }
 
+// groupOf names the reports whose order counts: those of one transaction.
+func groupOf(r Request) string {
+	group := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(r.Provisioner), r.Provisioner, r.TransactionID))
+	return hex.EncodeToString(group[:8])
+}
+
 // newRow returns a pending row for a report.
 func (s *Store) newRow(r *Report) *outboxRow {
-	group := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(r.Provisioner), r.Provisioner, r.TransactionID))
 	now := at(s.now())
 	row := &outboxRow{
 		State: statePending, Kind: r.Kind, Provisioner: r.Provisioner, Transaction: clip(r.TransactionID, 80),
-		Group: hex.EncodeToString(group[:8]), Created: now, Since: now, Next: now,
+		Group: groupOf(r.Request), Created: now, Since: now, Next: now,
 	}
 	if c, err := x509.ParseCertificate(r.Certificate); err == nil {
 		row.Serial = strings.ToUpper(hex.EncodeToString(c.SerialNumber.Bytes()))

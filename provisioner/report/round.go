@@ -148,7 +148,7 @@ func (r *round) outlived(ctx context.Context, q *queued, now time.Time) bool {
 	if done, err := r.store.replace(ctx, q, row); err != nil || !done {
 		return false
 	}
-	r.logDead(q)
+	r.store.logDead(q)
 	return true
 }
 

@@ -36,6 +36,7 @@ type Store struct {
 	lastID int64
 	expiry []expiry // issued requests of this store, the oldest first
 	strange
+	glances glances
 }
 
 // Open prepares the tables in db. A nil log discards.

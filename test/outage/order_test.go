@@ -48,9 +48,6 @@ func TestAFailureIsNotReportedAfterTheCertificateThatFollowedIt(t *testing.T) {
 	for name, queued := range map[string]bool{"strict": false, "queued": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if !queued {
-				t.Skip("until a strict success waits for what the outbox still holds for its transaction")
-			}
 			o, options := newOperator(t)
 			options.Queued = queued
 			s := newSite(t, false, options)
