@@ -7,24 +7,34 @@ import (
 
 var errBusy = errors.New("too many requests are waiting for Intune")
 
-// limiter bounds the requests of one provisioner that are at Intune at once. Anyone on the
-// network can make the CA ask for a validation, while only an approved request leads to a
-// notification: a quarter of the places is kept for notifications.
+// waitingPerPlace bounds how many requests wait for each place at Intune. One that waits
+// holds some 130 kB, most of it in step-ca and net/http, and a longer queue would hardly
+// be served within the timeout: the rest is refused at once.
+const waitingPerPlace = 2
+
+// limiter bounds the requests of one provisioner that are at Intune at once, and those that
+// wait for it. Anyone on the network can make the CA ask for a validation, while only an
+// approved request leads to a notification: a quarter of the places is kept for
+// notifications.
 type limiter struct {
 	all         chan struct{}
 	validations chan struct{}
+	queue       chan struct{} // who waits for a validation
 }
 
 func newLimiter(n int) *limiter {
-	return &limiter{all: make(chan struct{}, n), validations: make(chan struct{}, max(1, n-n/4))}
+	return &limiter{
+		all:         make(chan struct{}, n),
+		validations: make(chan struct{}, max(1, n-n/4)),
+		queue:       make(chan struct{}, n*waitingPerPlace),
+	}
 }
 
-// validation waits for a place until ctx is done. The caller gives it back by release.
+// validation waits for a place until ctx is done, unless too many wait already. The caller
+// gives it back by release.
 func (l *limiter) validation(ctx context.Context) (release func(), err error) {
-	select {
-	case l.validations <- struct{}{}:
-	case <-ctx.Done():
-		return nil, errBusy
+	if err := l.enter(ctx); err != nil {
+		return nil, err
 	}
 	giveBack, err := l.notification(ctx)
 	if err != nil {
@@ -32,6 +42,27 @@ func (l *limiter) validation(ctx context.Context) (release func(), err error) {
 		return nil, err
 	}
 	return func() { giveBack(); <-l.validations }, nil
+}
+
+// enter takes a place among the validations.
+func (l *limiter) enter(ctx context.Context) error {
+	select {
+	case l.validations <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case l.queue <- struct{}{}:
+		defer func() { <-l.queue }()
+	default:
+		return errBusy
+	}
+	select {
+	case l.validations <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return errBusy
+	}
 }
 
 // notification is as validation, with all places.
