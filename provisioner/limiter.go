@@ -10,7 +10,7 @@ var errBusy = errors.New("too many requests are waiting for Intune")
 // waitingPerPlace bounds how many requests wait for each place at Intune. One that waits
 // holds some 130 kB, most of it in step-ca and net/http, and a longer queue would hardly
 // be served within the timeout: the rest is refused at once.
-const waitingPerPlace = 2
+const waitingPerPlace = 3
 
 // limiter bounds the requests of one provisioner that are at Intune at once, and those that
 // wait for it. Anyone on the network can make the CA ask for a validation, while only an

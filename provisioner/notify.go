@@ -5,16 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 	"github.com/step-ca-intune/step-ca-intune/webhook"
 )
-
-// storeTimeout bounds what is written to the database at the end of an enrolment.
-const storeTimeout = 5 * time.Second
 
 var errNotAccepted = errors.New("step-ca issued a certificate that has not passed the plugin")
 
@@ -90,50 +86,10 @@ func (p *entry) fail(e *enrolment, cause error) {
 	if errors.As(res.err, &unreported) {
 		o = outcomeUnreported
 	}
+	if !res.repeated && !errors.Is(res.err, errDuplicate) { // else an earlier copy has been reported, or will be
+		p.takeBack(e, res, o)
+	}
 	p.logOutcome(e, o, res, res.err)
-	if res.repeated || errors.Is(res.err, errDuplicate) {
-		return // an earlier copy of the request has been reported, or will be
-	}
-	ctx, cancel := e.afterwards()
-	defer cancel()
-	if err := p.undo(ctx, e, res, o); err != nil {
-		p.log.Error("ending an enrolment in the database failed", "transaction", clip(e.transactionID), "err", err)
-	}
-}
-
-// undo takes back what there is and leaves the failure notification in the outbox.
-func (p *entry) undo(ctx context.Context, e *enrolment, res result, o outcome) error {
-	var failure *report.Failure
-	if o == outcomeFailed {
-		code, description := explainFailure(res)
-		failure = &report.Failure{HResult: code, Description: e.redact(description)}
-	}
-	if res.claim == nil {
-		return p.reportFailure(ctx, e, *failure)
-	}
-	if res.delivered() {
-		p.instance.issued.forget(e.key)
-		// When this fails the journal record stays, and a sweep tries again.
-		if err := p.instance.revoke(res.signed); err != nil {
-			return fmt.Errorf("revoking an undelivered certificate: %w", err)
-		}
-		p.log.Warn("undelivered certificate revoked", "transaction", clip(e.transactionID), "serial", serialOf(res.signed))
-	}
-	return res.claim.Abort(ctx, failure)
-}
-
-// reportFailure leaves the failure notification of an enrolment that came to no claim. An
-// earlier copy of the request that got a certificate, or is about to, has the last word:
-// Intune would take the failure for that one's.
-func (p *entry) reportFailure(ctx context.Context, e *enrolment, failure report.Failure) error {
-	claim, issued, err := p.instance.state.store.Begin(ctx, e.record(), time.Now().Add(grace))
-	switch {
-	case issued != nil, errors.Is(err, report.ErrWaiting):
-		return nil
-	case err != nil:
-		return err
-	}
-	return claim.Abort(ctx, &failure)
 }
 
 // close lets go of everything that an enrolment holds.

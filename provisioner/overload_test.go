@@ -53,6 +53,46 @@ func TestAPlaceIsGivenBack(t *testing.T) {
 	})
 }
 
+func TestWhoFindsTheQueueFullIsRefusedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1)
+		release, err := l.validation(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, waitingPerPlace)
+		for range waitingPerPlace {
+			go func() {
+				release, err := l.validation(t.Context())
+				if err == nil {
+					release()
+				}
+				served <- err
+			}()
+		}
+		synctest.Wait()
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := l.validation(ctx); !errors.Is(err, errBusy) {
+			t.Errorf("one too many: %v", err)
+		}
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("it waited for %s", waited)
+		}
+		release()
+		for range waitingPerPlace {
+			if err := <-served; err != nil {
+				t.Errorf("one in the queue: %v", err)
+			}
+		}
+		if release, err = l.validation(t.Context()); err != nil {
+			t.Fatalf("afterwards: %v", err)
+		}
+		release()
+	})
+}
+
 func TestARefusalIsRememberedForThirtySeconds(t *testing.T) {
 	now := time.Unix(0, 0)
 	r := newRefusals(func() time.Time { return now })

@@ -28,7 +28,7 @@ func (i *instance) Ready(ctx context.Context) error {
 	if i.state == nil {
 		return nil
 	}
-	if i.state.work.ends() {
+	if i.state.work.stopping() {
 		return errStopping
 	}
 	return i.state.store.Ping(ctx)

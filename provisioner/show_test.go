@@ -126,11 +126,12 @@ func TestADeadReportIsTriedAgainOrDroppedAsAnOperatorWishes(t *testing.T) {
 	r := startPlugin(t, writeCA(t, both(withDatabase(t), set(object{"statusAddress": address}, "intune")), intuneEntry(t, "intune")), client)
 	t.Cleanup(r.instance.board.Close)
 	for _, transaction := range []string{"tx-1", "tx-2"} {
-		err := r.instance.state.store.Add(t.Context(), report.Report{
-			Kind:    report.KindFailure,
-			Request: report.Request{Provisioner: "intune", TransactionID: transaction, CSR: []byte(transaction)},
-		})
+		request := report.Request{Provisioner: "intune", TransactionID: transaction, CSR: []byte(transaction)}
+		claim, _, err := r.instance.state.store.Begin(t.Context(), request, time.Now().Add(time.Minute))
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := claim.Abort(t.Context(), new(report.Failure)); err != nil {
 			t.Fatal(err)
 		}
 		<-client.failed

@@ -27,6 +27,8 @@ type state struct {
 	log   *slog.Logger
 	// lasting says that the store outlives the process.
 	lasting bool
+	// endings holds one for each end that waits for the database.
+	endings chan struct{}
 
 	mu       sync.Mutex
 	delivery *report.Delivery
@@ -47,7 +49,7 @@ func openState(db report.Database, lasting bool, log *slog.Logger) (*state, erro
 	if err != nil {
 		return nil, fmt.Errorf("opening the reports in the database: %w", err)
 	}
-	return &state{store: store, work: newWork(), log: log, lasting: lasting}, nil
+	return &state{store: store, work: newWork(), log: log, lasting: lasting, endings: make(chan struct{}, maxEndings)}, nil
 }
 
 // deliverFirst lets an instance deliver the reports if nobody does so yet. After a reload the

@@ -102,7 +102,7 @@ func (w *world) live(ctx context.Context, t *testing.T, db Database) {
 		w.holds[transaction] = true
 	}
 	later := failureReport("queued")
-	if s.Add(ctx, later) != nil {
+	if s.add(ctx, later) != nil {
 		return
 	}
 	NewDelivery(s, &w.intune, w, 4).Drain(ctx)

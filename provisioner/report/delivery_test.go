@@ -41,7 +41,7 @@ func start(t *testing.T, s *Store, sender Sender, parallel int) (d *Delivery, st
 func add(t *testing.T, s *Store, reports ...Report) {
 	t.Helper()
 	for _, r := range reports {
-		if err := s.Add(t.Context(), r); err != nil {
+		if err := s.add(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -24,7 +24,7 @@ func TestAReportIsShownWithoutItsChallenge(t *testing.T) {
 		{Kind: KindSuccess, Request: of, Certificate: certificate()},
 		{Kind: KindFailure, Request: of, Failure: Failure{HResult: intune.HResultTimeout, Description: "too slow"}},
 	} {
-		if err := s.Add(t.Context(), r); err != nil {
+		if err := s.add(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

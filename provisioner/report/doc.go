@@ -48,6 +48,9 @@
 // oldest first, no more than 50 a second. A report whose provisioner is not configured
 // stays pending for ever.
 //
+// Not everything passes through the outbox: with strict reporting a success goes to Intune
+// before the certificate leaves. [Store.Settle] keeps the order of a transaction there.
+//
 // # Transactions
 //
 // nosql's compare-and-swap is not atomic on PostgreSQL and MySQL for a row that does not

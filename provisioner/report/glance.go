@@ -11,7 +11,7 @@ type glances struct {
 	mu   sync.Mutex
 	next *glance // not begun yet, nil for none
 
-	turn sync.Mutex // of who reads
+	turn chan struct{} // holds one while somebody reads
 	last map[string]queued
 }
 
@@ -46,8 +46,8 @@ func (all *glances) join(begin func(*glance)) *glance {
 // look reads the outbox. It depends on nobody who waits for it.
 func (s *Store) look(g *glance) {
 	all := &s.glances
-	all.turn.Lock()
-	defer all.turn.Unlock()
+	all.turn <- struct{}{}
+	defer func() { <-all.turn }()
 	defer close(g.done)
 	all.mu.Lock()
 	all.next = nil

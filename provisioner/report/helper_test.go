@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"math/big"
 	"sync"
 	"sync/atomic"
@@ -151,4 +152,17 @@ var meeting sync.Mutex
 func meet() {
 	meeting.Lock()
 	defer meeting.Unlock()
+}
+
+// add puts a report into the outbox that belongs to no claim.
+func (s *Store) add(ctx context.Context, r Report) error {
+	rows, err := s.rowsOf(&r)
+	if err == nil {
+		err = s.commit(ctx, rows.add)
+	}
+	if err != nil {
+		return fmt.Errorf("adding a report to the outbox: %w", err)
+	}
+	s.announce(rows)
+	return nil
 }

@@ -97,7 +97,7 @@ func TestOneOfManyCallersLeasesAReport(t *testing.T) {
 	onEach(t, func(t *testing.T, open func() Database) {
 		stores := []*Store{openStore(t, open()), openStore(t, open())}
 		for i := range someRaces(t) {
-			if err := stores[0].Add(t.Context(), failureReport(fmt.Sprint(i))); err != nil {
+			if err := stores[0].add(t.Context(), failureReport(fmt.Sprint(i))); err != nil {
 				t.Fatal(err)
 			}
 			all, err := stores[0].readOutbox(t.Context(), nil)

@@ -114,7 +114,7 @@ func TestALostDatabaseIsFoundAgain(t *testing.T) {
 		db.gone.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := s.Add(ctx, failureReport("lost")); !errors.Is(err, errCut) {
+		if err := s.add(ctx, failureReport("lost")); !errors.Is(err, errCut) {
 			t.Errorf("adding without a database: %v", err)
 		}
 		if _, _, err := s.Begin(ctx, requestOf("t"), soon(s)); !errors.Is(err, errCut) {

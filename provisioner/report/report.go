@@ -1,7 +1,6 @@
 package report
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -153,20 +152,6 @@ func (s *Store) announce(o *outboxRows) {
 	if o != nil {
 		s.wakeUp()
 	}
-}
-
-// Add puts a report into the outbox that belongs to no claim. It is durable when Add
-// returns.
-func (s *Store) Add(ctx context.Context, r Report) error {
-	rows, err := s.rowsOf(&r)
-	if err == nil {
-		err = s.commit(ctx, rows.add)
-	}
-	if err != nil {
-		return fmt.Errorf("adding a report to the outbox: %w", err)
-	}
-	s.announce(rows)
-	return nil
 }
 
 // clip makes a text that somebody else wrote fit into one short line.

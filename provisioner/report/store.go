@@ -47,6 +47,7 @@ func Open(ctx context.Context, db Database, log *slog.Logger) (*Store, error) {
 	s := &Store{
 		db: db, log: log, now: time.Now, random: mathrand.Float64,
 		owner: newToken(), wake: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls),
+		glances: glances{turn: make(chan struct{}, 1)},
 	}
 	for _, table := range tables() {
 		if err := s.call(ctx, func() error { return db.CreateTable([]byte(table)) }); err != nil {

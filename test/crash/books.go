@@ -27,7 +27,8 @@ type Books struct {
 	Reports  []report.Summary             // in the outbox
 	Leftover []string                     // rows of the journal, and unreadable ones
 	Outcomes []Outcome                    // in the logs
-	// Unwritten counts, by transaction, ends that the database did not take.
+	// Unwritten counts, by transaction, ends that the database had not taken when the
+	// process was killed.
 	Unwritten map[string]int
 }
 
@@ -81,8 +82,11 @@ func (s *Site) Books(ctx context.Context) (*Books, error) {
 	}
 	for _, r := range s.Replicas {
 		b.Outcomes = append(b.Outcomes, lines(r.Log(), "enrolment")...)
-		for _, o := range lines(r.Log(), "ending an enrolment in the database failed") {
+		for _, o := range lines(r.Log(), "the database does not take the end of an enrolment: trying again until it does") {
 			b.Unwritten[o.Transaction]++
+		}
+		for _, o := range lines(r.Log(), "the database has taken the end of an enrolment") {
+			b.Unwritten[o.Transaction]--
 		}
 	}
 	return b, nil

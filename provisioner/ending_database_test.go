@@ -1,0 +1,129 @@
+package provisioner
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smallstep/nosql/database"
+
+	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
+)
+
+// awayDB is a database that can be out of reach.
+type awayDB struct {
+	report.Database
+	away atomic.Bool
+}
+
+var errAway = errors.New("the database is away")
+
+func (d *awayDB) Get(table, key []byte) ([]byte, error) {
+	if d.away.Load() {
+		return nil, errAway
+	}
+	return d.Database.Get(table, key)
+}
+
+func (d *awayDB) Update(tx *database.Tx) error {
+	if d.away.Load() {
+		return errAway
+	}
+	return d.Database.Update(tx)
+}
+
+// useDatabase exchanges the database of a bench.
+func (b *bench) useDatabase(t *testing.T, db report.Database) {
+	t.Helper()
+	b.instance.state.halt()
+	s, err := openState(db, false, b.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.instance.state = s
+	s.deliver(b.instance)
+}
+
+func TestAFailureIsReportedWhenTheDatabaseIsBack(t *testing.T) {
+	for _, name := range []string{"before the claim", "after it"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, db := newBench(t), &awayDB{Database: report.Memory()}
+				b.useDatabase(t, db)
+				csr, ctx := pkcs10(t), routed(t.Context())
+				b.mustAllow(t, ctx, csr)
+				if name == "after it" {
+					b.inner = slow{b.inner, func() { db.away.Store(true) }}
+				} else {
+					db.away.Store(true)
+				}
+				if _, err := b.sign(t, csr); err == nil {
+					t.Fatal("issued")
+				}
+				b.failure(ctx, csr, "error creating certificate")
+				time.Sleep(3 * time.Minute)
+				if n := len(b.client.failed); n != 0 {
+					t.Fatalf("%d reports without a database", n)
+				}
+				db.away.Store(false)
+				b.client.wantFailure(t)
+				synctest.Wait()
+				if n := len(b.instance.state.endings); n != 0 {
+					t.Errorf("%d ends still wait", n)
+				}
+			})
+		})
+	}
+}
+
+// A repeat fails without a database, and another gets the certificate before the first
+// one's end is written: that end is no longer true.
+func TestAnEndThatComesTooLateDoesNotUndoACertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, db := newBench(t), &awayDB{Database: report.Memory()}
+		b.useDatabase(t, db)
+		csr, first, second := pkcs10(t), routed(t.Context()), routed(t.Context())
+		b.mustAllow(t, first, csr)
+		db.away.Store(true)
+		if _, err := b.sign(t, csr); err == nil {
+			t.Fatal("issued")
+		}
+		b.failure(first, csr, "error creating certificate")
+		time.Sleep(time.Minute) // the next attempt comes later than the repeat
+		db.away.Store(false)
+		b.mustAllow(t, second, csr)
+		cert, err := b.sign(t, csr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.issued(second, csr, cert)
+		time.Sleep(5 * time.Minute)
+		if n := len(b.client.failed); n != 0 {
+			t.Errorf("%d failures were reported", n)
+		}
+	})
+}
+
+func TestAStopNamesTheEndsThatAreLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, db := newBench(t), &awayDB{Database: report.Memory()}
+		b.useDatabase(t, db)
+		csr, ctx := pkcs10(t), routed(t.Context())
+		b.mustAllow(t, ctx, csr)
+		db.away.Store(true)
+		if _, err := b.sign(t, csr); err == nil {
+			t.Fatal("issued")
+		}
+		b.failure(ctx, csr, "error creating certificate")
+		begin := time.Now()
+		b.instance.state.end()
+		if took := time.Since(begin); took > stopTimeout {
+			t.Errorf("the stop took %s", took)
+		}
+		if lines := b.out.lines("may be lost"); len(lines) != 1 {
+			t.Errorf("logged %q", b.out.String())
+		}
+	})
+}
