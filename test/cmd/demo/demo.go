@@ -15,11 +15,12 @@ import (
 type demo struct {
 	sim    *harness.Sim
 	ca     *harness.CA
+	status string // address of the CA's status listener
 	client *device.Client
 	used   int // keys
 }
 
-func newDemo(ctx context.Context, sim *harness.Sim, ca *harness.CA) (*demo, error) {
+func newDemo(ctx context.Context, sim *harness.Sim, ca *harness.CA, status string) (*demo, error) {
 	client, err := device.Connect(ctx, ca.SCEP(provisioner), nil)
 	if err != nil {
 		return nil, err
@@ -27,7 +28,7 @@ func newDemo(ctx context.Context, sim *harness.Sim, ca *harness.CA) (*demo, erro
 	if err := sim.Untarget(untargeted); err != nil {
 		return nil, err
 	}
-	return &demo{sim: sim, ca: ca, client: client}, nil
+	return &demo{sim: sim, ca: ca, status: status, client: client}, nil
 }
 
 // play tries all rows, prints the table and the sum, and reports whether
@@ -37,8 +38,10 @@ func (d *demo) play(ctx context.Context, w io.Writer) bool {
 	fmt.Fprintln(table, "DEVICE\tWHAT IS TRIED\tOUTCOME\tINTUNE'S CODE\tSERIAL")
 	var issued, refused, unexpected int
 	var complaints []string
+	endings := map[ending]int{}
 	for _, r := range d.rows() {
 		o, err := d.try(ctx, r)
+		endings[endingOf(o)]++
 		outcome := "refused"
 		if o.issued {
 			outcome = "issued"
@@ -57,6 +60,10 @@ func (d *demo) play(ctx context.Context, w io.Writer) bool {
 	}
 	table.Flush()
 	fmt.Fprintln(w)
+	if err := d.addUp(ctx, w, endings); err != nil {
+		unexpected++
+		complaints = append(complaints, fmt.Sprintf("! metrics: %v", err))
+	}
 	for _, c := range complaints {
 		fmt.Fprintln(w, c)
 	}

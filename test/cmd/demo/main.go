@@ -6,7 +6,8 @@
 //	go run ./test/cmd/demo
 //
 // Every row is checked: the certificate's content, what Intune lists, and the
-// calls that Intune received. The exit status is 1 when anything is unexpected.
+// calls that Intune received. In the end the CA's metrics must add up to the
+// table. The exit status is 1 when anything is unexpected.
 package main
 
 import (
@@ -61,14 +62,18 @@ func run(ctx context.Context, bin string, verbose bool) error {
 		return err
 	}
 	defer sim.Kill()
-	ca, err := startCA(ctx, bin, filepath.Join(dir, "ca"), sim)
+	status, err := harness.FreeAddress()
+	if err != nil {
+		return err
+	}
+	ca, err := startCA(ctx, bin, filepath.Join(dir, "ca"), sim, status)
 	if err != nil {
 		return err
 	}
 	defer ca.Kill()
 	fmt.Printf("Intune is simulated at %s, step-ca-intune serves %s\n\n", sim.URL(), ca.SCEP(provisioner))
 
-	d, err := newDemo(ctx, sim, ca)
+	d, err := newDemo(ctx, sim, ca, status)
 	if err != nil {
 		return err
 	}
@@ -87,7 +92,7 @@ func run(ctx context.Context, bin string, verbose bool) error {
 
 const provisioner = "intune"
 
-func startCA(ctx context.Context, bin, dir string, sim *harness.Sim) (*harness.CA, error) {
+func startCA(ctx context.Context, bin, dir string, sim *harness.Sim, status string) (*harness.CA, error) {
 	entry, err := harness.IntuneEntry(provisioner, sim)
 	if err != nil {
 		return nil, err
@@ -95,6 +100,7 @@ func startCA(ctx context.Context, bin, dir string, sim *harness.Sim) (*harness.C
 	authority, err := harness.NewCA(dir, harness.Options{
 		Database:     harness.Badger,
 		Provisioners: []map[string]any{entry},
+		Edit:         func(config map[string]any) { config["intune"] = map[string]any{"statusAddress": status} },
 	})
 	if err != nil {
 		return nil, err
