@@ -13,7 +13,7 @@ PLATFORMS ?=
 TEST_TAGS := noyubikey
 TOOLS := $(CURDIR)/bin/tools
 
-.PHONY: build release demo test outage e2e lint fuzz crash tools clean
+.PHONY: build release demo test test-portable outage e2e lint fuzz crash tools clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/ ./cmd/step-ca-intune
@@ -29,6 +29,10 @@ demo:
 
 test:
 	CGO_ENABLED=1 $(GO) test -race -tags $(TEST_TAGS) $$($(GO) list ./... | grep -v /test/outage)
+
+# What needs neither processes, nor signals, nor a C compiler: for any system.
+test-portable:
+	CGO_ENABLED=0 $(GO) test ./intune ./webhook ./provisioner/profile ./test/device ./test/intunesim
 
 # Hours of trouble in minutes: Intune away, storms, overload, replicas. PostgreSQL is
 # installed when missing.

@@ -75,15 +75,15 @@ func TestAnchorsAreThoseOfGitHub(t *testing.T) {
 	}
 }
 
-func TestTheCommandsOfTheReadmeAreTargets(t *testing.T) {
+func TestTheMakeCommandsAreTargets(t *testing.T) {
 	target := regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
 	var targets []string
 	for _, match := range target.FindAllStringSubmatch(read(t, "Makefile"), -1) {
 		targets = append(targets, match[1])
 	}
-	command := regexp.MustCompile("(?m)(?:^|`)[ \t]*make ([a-z][a-z0-9-]*)")
+	command := regexp.MustCompile("(?m)(?:^|`|run:)[ \t]*make ([a-z][a-z0-9-]*)")
 	var named []string
-	for _, file := range []string{"README.md", ".ci/run"} {
+	for _, file := range append(append(files(t, ".md"), workflows(t)...), ".ci/run") {
 		for _, match := range command.FindAllStringSubmatch(commandsOf(read(t, file), file), -1) {
 			if named = append(named, match[1]); !slices.Contains(targets, match[1]) {
 				t.Errorf("%s: make %s is no target", file, match[1])
