@@ -64,7 +64,7 @@ func Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
 	x.configuration()
 	if x.conf != nil {
 		x.authority(ctx)
-		x.database()
+		x.database(ctx)
 	}
 	x.files()
 	for n := range x.intune {

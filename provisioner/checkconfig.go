@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -67,11 +69,18 @@ func (x *examination) sharedNames() {
 	}
 }
 
+// passwordIn finds it in the address of a database: user:password@ or password=….
+var passwordIn = regexp.MustCompile(`:([^:@/]+)@|(?i:password)\s*=\s*'?([^\s'&]+)`)
+
 // hideSecrets notes what is secret in the configuration itself.
 func (x *examination) hideSecrets() {
 	x.hide(x.conf.Password)
 	if db := x.conf.DB; db != nil && isServer(db.Type) {
 		x.hide(db.DataSource)
+		for _, m := range passwordIn.FindAllStringSubmatch(db.DataSource, -1) {
+			plain, _ := url.QueryUnescape(m[1] + m[2])
+			x.hide(m[1]+m[2], plain)
+		}
 	}
 	if x.conf.KMS != nil {
 		x.hide(x.conf.KMS.Pin, x.conf.KMS.URI)

@@ -1,15 +1,17 @@
 package provisioner
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// database looks at db in ca.json. It opens nothing: badger and bbolt belong to the CA that
-// runs.
-func (x *examination) database() {
+// database looks at db in ca.json. It changes nothing there: badger and bbolt belong to the
+// CA that runs.
+func (x *examination) database(ctx context.Context) {
 	x.area = "database"
 	db := x.conf.DB
 	if db == nil {
@@ -17,26 +19,55 @@ func (x *examination) database() {
 		return
 	}
 	kind := strings.ToLower(db.Type)
+	if !isServer(kind) {
+		if !slices.Contains([]string{"badger", "badgerv1", "badgerv2", "bbolt"}, kind) {
+			x.problem("Set db.type in ca.json to badgerv2, bbolt, mysql or postgresql.", "step-ca knows no database of type %q", db.Type)
+			return
+		}
+		if _, err := os.Stat(filepath.Dir(db.DataSource)); err != nil {
+			x.problem("Make the folder, with the user that runs step-ca as its owner.", "the folder of db.dataSource cannot be found: %v", err)
+			return
+		}
+		if _, err := os.Stat(db.DataSource); errors.Is(err, os.ErrNotExist) {
+			x.ok("%s is made at the first start", kind)
+			return
+		}
+	}
+	rows, err := readTable(ctx, db, tableKnown)
 	switch {
-	case isServer(kind):
-		x.ok("%s", kind)
-	case !slices.Contains([]string{"badger", "badgerv1", "badgerv2", "bbolt"}, kind):
-		x.problem("Set db.type in ca.json to badgerv2, bbolt, mysql or postgresql.", "step-ca knows no database of type %q", db.Type)
-	default:
-		x.databaseFile(kind, db.DataSource)
+	case errors.Is(err, errInUse):
+		x.warn("Nothing while the CA runs; to see whether ca.json has lost an Intune provisioner, read its log, or check while it is stopped.",
+			"%s is in use, so it was not looked into", kind)
+	case errors.Is(err, errNoReader):
+		x.warn("Nothing; the next start says whether ca.json has lost an Intune provisioner.", "%s was not looked into: %v", kind, err)
+	case err != nil:
+		x.problem("Check db in ca.json, and that the user that runs step-ca may use the database.", "%s cannot be read: %v", kind, err)
+	case x.known(rows):
+		x.ok("%s can be read, and ca.json has every Intune provisioner that the CA has served", kind)
 	}
 }
 
-func (x *examination) databaseFile(kind, path string) {
-	if _, err := os.Stat(path); err == nil {
-		x.ok("%s is there", kind)
-		return
+// known compares ca.json with the Intune provisioners that the CA has served. It reports
+// whether there is nothing to say.
+func (x *examination) known(rows map[string][]byte) bool {
+	k := known{}
+	for name, row := range rows {
+		k.add(name, row)
 	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		x.problem("Make the folder, with the user that runs step-ca as its owner.", "the folder of db.dataSource cannot be found: %v", err)
-		return
+	missing := k.missing(x.intune)
+	for _, name := range missing {
+		x.problem("Take the entry from a backup or from version control: an offline change such as step ca provisioner add drops it. If it was removed on purpose: step-ca-intune retire "+name+" "+x.File,
+			"the Intune provisioner %q, which the CA has served, is missing from ca.json", name)
 	}
-	x.ok("%s is made at the first start", kind)
+	var neighbours []neighbour
+	for _, p := range x.conf.AuthorityConfig.Provisioners {
+		name := p.GetName()
+		if x.conf.AuthorityConfig.EnableAdmin || slices.ContainsFunc(x.intune, func(e rawEntry) bool { return e.name == name }) {
+			continue // the database has the real ones, or uniqueNames has said so
+		}
+		neighbours = append(neighbours, neighbour{name: name})
+	}
+	return x.mistakes(k.noneTaken(x.intune, neighbours)) && len(missing) == 0
 }
 
 // isServer reports whether a database of this type is a server, whose address holds a

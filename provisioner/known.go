@@ -41,11 +41,16 @@ func readKnown(db report.Database) (known, error) {
 	}
 	k := known{}
 	for _, row := range rows {
-		var e knownEntry
-		_ = json.Unmarshal(row.Value, &e) // what cannot be read is known all the same
-		k[string(row.Key)] = e
+		k.add(string(row.Key), row.Value)
 	}
 	return k, nil
+}
+
+// add takes over a row of the table.
+func (k known) add(name string, row []byte) {
+	var e knownEntry
+	_ = json.Unmarshal(row, &e) // what cannot be read is known all the same
+	k[name] = e
 }
 
 // write notes one entry.

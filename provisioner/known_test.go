@@ -1,12 +1,15 @@
 package provisioner
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/smallstep/certificates/authority/config"
 	"github.com/smallstep/certificates/authority/provisioner"
 	"github.com/smallstep/certificates/cas/apiv1"
 	"github.com/smallstep/nosql"
@@ -51,6 +54,25 @@ func mustRun(t *testing.T, file string) *syncBuffer {
 		t.Fatal(err)
 	}
 	return log
+}
+
+// missingEntries returns the names of the Intune provisioners that the CA of a ca.json has
+// served and that the file has lost, but for those that were retired.
+func missingEntries(file string) ([]string, error) {
+	conf, err := config.LoadConfiguration(file)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := readEntries(file)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := readTable(context.Background(), conf.DB, tableKnown)
+	k := known{}
+	for name, row := range rows {
+		k.add(name, row)
+	}
+	return k.missing(intuneOnly(entries)), err
 }
 
 const lost = "an Intune provisioner is missing from ca.json"
@@ -112,8 +134,11 @@ func TestOnlyWhatIsMissingCanBeRetired(t *testing.T) {
 func TestADatabaseThatIsInUseIsLeftAlone(t *testing.T) {
 	file := writeCA(t, withDatabase(t), intuneEntry(t, "intune"))
 	startPlugin(t, file, newFakeClient())
-	if _, err := missingEntries(file); err == nil || !strings.Contains(err.Error(), "while the CA is stopped") {
+	if _, err := missingEntries(file); !errors.Is(err, errInUse) {
 		t.Errorf("got %v", err)
+	}
+	if err := Retire(file, "intune"); err == nil || !strings.Contains(err.Error(), "remove it there first") && !strings.Contains(err.Error(), "while the CA is stopped") {
+		t.Errorf("Retire: %v", err)
 	}
 }
 
@@ -128,11 +153,8 @@ func TestADatabaseOfAnotherUserIsNotOpened(t *testing.T) {
 	if err := os.Chown(conf.DB.DataSource, 4711, -1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := missingEntries(file); err == nil || !strings.Contains(err.Error(), "another user") {
+	if err := Retire(file, "intune"); err == nil || !strings.Contains(err.Error(), "another user") {
 		t.Errorf("got %v", err)
-	}
-	if err := Retire(file, "intune"); err == nil {
-		t.Error("Retire opens it")
 	}
 }
 

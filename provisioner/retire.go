@@ -11,18 +11,6 @@ import (
 	"github.com/smallstep/nosql"
 )
 
-// missingEntries returns the names of the Intune provisioners that the CA of a ca.json has
-// served and that the file has lost, but for those that were retired. It opens the CA's
-// database: one of files can be opened only while the CA is stopped, and only by its owner;
-// there is an error otherwise. Without a database nothing is known.
-func missingEntries(file string) (names []string, err error) {
-	err = withKnown(file, func(k known, ours []rawEntry, _ nosql.DB) error {
-		names = k.missing(ours)
-		return nil
-	})
-	return names, err
-}
-
 // Retire notes that an Intune provisioner is missing from a ca.json on purpose, so that
 // its CA no longer complains. The name stays taken. A database of files can be opened only while
 // the CA is stopped, and only by its owner.

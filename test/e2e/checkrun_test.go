@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -156,12 +157,55 @@ func TestCheckLeavesARunningCAAlone(t *testing.T) {
 		t.Run(string(database), func(t *testing.T) {
 			s := newSite(t, presentable, func(_ map[string]any, o *harness.Options) { o.Database = database })
 			s.issue("before")
-			for range 2 {
-				if c := check(t, s.ca.Authority); c.status != 0 || strings.ContainsAny(c.output, "!✗") {
-					t.Errorf("status %d: %s", c.status, c.output)
+			c := check(t, s.ca.Authority, "--json")
+			c.wants(t, warning, "database", "in use", "while it is stopped")
+			for _, f := range c.findings {
+				if f.State != "ok" && f.Area != "database" {
+					t.Errorf("it also finds %+v", f)
 				}
 			}
 			s.issue("after")
+		})
+	}
+}
+
+func TestCheckNoticesAnIntuneProvisionerThatIsGone(t *testing.T) {
+	for _, database := range []harness.Database{harness.Badger, harness.Bolt} {
+		t.Run(string(database), func(t *testing.T) {
+			other := func(entry map[string]any, o *harness.Options) {
+				second := maps.Clone(entry)
+				second["name"] = "second"
+				o.Database, o.Provisioners = database, []map[string]any{second}
+			}
+			s := newSite(t, presentable, other)
+			if status, err := s.ca.Stop(); status != 0 || err != nil {
+				t.Fatalf("stopped with %d, %v", status, err)
+			}
+			before := tree(t, s.ca.Dir)
+			if c := check(t, s.ca.Authority); c.status != 0 || strings.ContainsAny(c.output, "!✗") {
+				t.Errorf("all are there, status %d: %s", c.status, c.output)
+			}
+			if after := tree(t, s.ca.Dir); !slices.Equal(before, after) {
+				t.Errorf("before %q, after %q", before, after)
+			}
+			replace := func(entries ...map[string]any) {
+				s.edit(func(conf map[string]any) {
+					list := []any{harness.Provisioner(conf, intune)}
+					for _, e := range entries {
+						list = append(list, e)
+					}
+					conf["authority"].(map[string]any)["provisioners"] = list
+				})
+			}
+			replace()
+			c := check(t, s.ca.Authority, "--json")
+			c.wants(t, problem, "database", `"second"`, "step-ca-intune retire second "+s.ca.File("ca.json"))
+			replace(harness.SCEPEntry("second", "x"))
+			c = check(t, s.ca.Authority, "--json")
+			c.wants(t, problem, `provisioner "second"`, "renew without Intune", "another name")
+			if c.status != 1 {
+				t.Errorf("status %d", c.status)
+			}
 		})
 	}
 }
