@@ -80,6 +80,7 @@ func (end *ending) report(ctx context.Context) error {
 	claim, issued, err := end.entry.instance.state.store.Begin(ctx, end.request, time.Now().Add(grace))
 	switch {
 	case issued != nil, errors.Is(err, report.ErrWaiting):
+		end.entry.log.Info("failure not reported: another copy of the request has the last word", "transaction", clip(end.request.TransactionID))
 		return nil
 	case err != nil:
 		return err

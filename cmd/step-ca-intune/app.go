@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"reflect"
 	"regexp"
@@ -11,8 +12,11 @@ import (
 	"github.com/smallstep/certificates/commands"
 	"github.com/smallstep/cli-utils/command"
 	_ "github.com/smallstep/cli-utils/command/version" // registers the command
+	"github.com/smallstep/cli-utils/step"
 	"github.com/smallstep/cli-utils/usage"
 	"github.com/urfave/cli"
+
+	"github.com/step-ca-intune/step-ca-intune/provisioner/mend"
 )
 
 // helpTemplate is the page of --help, in the markup that step's help printer reads.
@@ -74,9 +78,24 @@ func newApp(v versions) *cli.App {
 		if err := set.Parse(os.Args); err != nil {
 			return err
 		}
-		return commands.AppCommand.Run(cli.NewContext(app, set, nil))
+		run := commands.AppCommand
+		run.Action = func(c *cli.Context) error {
+			if err := mend.Database(configFile(c), slog.New(slog.NewJSONHandler(os.Stderr, nil))); err != nil {
+				return cli.NewExitError(err, 2)
+			}
+			return cli.HandleAction(commands.AppCommand.Action, c)
+		}
+		return run.Run(cli.NewContext(app, set, nil))
 	}
 	return app
+}
+
+// configFile is the ca.json that step-ca's main command reads.
+func configFile(c *cli.Context) string {
+	if c.NArg() > 0 {
+		return c.Args().First()
+	}
+	return step.CaConfigFile()
 }
 
 // withOurVersion makes the command `version` print both versions, as --version does.

@@ -30,6 +30,9 @@ type Books struct {
 	// Unwritten counts, by transaction, ends that the database had not taken when the
 	// process was killed.
 	Unwritten map[string]int
+	// Superseded counts, by transaction, failures that were not reported because a copy of
+	// the request had a certificate, or was about to get one.
+	Superseded map[string]int
 }
 
 // Outcome is the line that an enrolment leaves in the log.
@@ -59,7 +62,7 @@ func (s *Site) Books(ctx context.Context) (*Books, error) {
 	defer db.Close()
 	b := &Books{
 		Lines: s.Sim.Certificates(), Calls: s.Sim.Requests(),
-		Stored: map[string]*x509.Certificate{}, Revoked: map[string]bool{}, Unwritten: map[string]int{},
+		Stored: map[string]*x509.Certificate{}, Revoked: map[string]bool{}, Unwritten: map[string]int{}, Superseded: map[string]int{},
 	}
 	if err := b.readStored(db); err != nil {
 		return nil, err
@@ -87,6 +90,9 @@ func (s *Site) Books(ctx context.Context) (*Books, error) {
 		}
 		for _, o := range lines(r.Log(), "the database has taken the end of an enrolment") {
 			b.Unwritten[o.Transaction]--
+		}
+		for _, o := range lines(r.Log(), "failure not reported: another copy of the request has the last word") {
+			b.Superseded[o.Transaction]++
 		}
 	}
 	return b, nil

@@ -113,7 +113,8 @@ func (r *round) checkStored(b *Books, holders map[string]*Device) {
 }
 
 // checkFailures: each failure of an approved request has been reported, or its report
-// is listed as dead.
+// is listed as dead, or another copy of the request has had the last word: it got a
+// certificate, or its own failure has been reported.
 func (r *round) checkFailures(b *Books, holders map[string]*Device) {
 	dead := map[string]int{}
 	for _, report := range b.Reports {
@@ -122,6 +123,10 @@ func (r *round) checkFailures(b *Books, holders map[string]*Device) {
 			continue
 		}
 		dead[report.Transaction]++
+	}
+	held := map[string]bool{} // transactions that ended in a certificate
+	for _, d := range holders {
+		held[d.Message.TransactionID] = true
 	}
 	failed := map[string]int{}
 	for _, o := range b.Outcomes {
@@ -133,7 +138,11 @@ func (r *round) checkFailures(b *Books, holders map[string]*Device) {
 	}
 	for transaction, n := range failed {
 		reported := b.Delivered(intunesim.OpFailure, transaction)
-		switch missing := n - reported - dead[transaction]; {
+		missing := n - reported - dead[transaction]
+		if reported > 0 || held[transaction] {
+			missing -= b.Superseded[transaction]
+		}
+		switch {
 		case missing <= 0:
 		case b.Unwritten[transaction] >= missing:
 			r.figures.Lost += missing

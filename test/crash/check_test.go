@@ -85,6 +85,14 @@ func TestWhatMustNotBeIsFound(t *testing.T) {
 		"failed, and no database to note it": {func(b *Books) {
 			b.Outcomes, b.Unwritten = []Outcome{failed}, map[string]int{"t": 1}
 		}, ""},
+		"failed, and a copy got the certificate": {func(b *Books) {
+			b.Outcomes, b.Superseded = []Outcome{failed}, map[string]int{"t": 1}
+		}, ""},
+		"failed, and no copy got a certificate": {func(b *Books) {
+			other := failed
+			other.Transaction = "u"
+			b.Outcomes, b.Superseded = []Outcome{other}, map[string]int{"u": 1}
+		}, "failed 1 times"},
 		"failed without a certificate": {func(b *Books) {
 			b.Outcomes = []Outcome{{Outcome: "failed", Transaction: "t", Err: "the policy forbids"}}
 		}, "failed 1 times"},
@@ -96,7 +104,7 @@ func TestWhatMustNotBeIsFound(t *testing.T) {
 			r.devices = []*Device{{Name: "device", Certificate: held, Message: &device.Message{TransactionID: "t"}}}
 			b := &Books{
 				Lines: []intunesim.Certificate{line(held, intunesim.StateIssued)}, Stored: map[string]*x509.Certificate{"11": held},
-				Revoked: map[string]bool{}, Unwritten: map[string]int{},
+				Revoked: map[string]bool{}, Unwritten: map[string]int{}, Superseded: map[string]int{},
 			}
 			c.change(b)
 			r.compare(b)
