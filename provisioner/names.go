@@ -45,10 +45,14 @@ func (n *names) serve(i *instance) error {
 	if err := n.remote.seal(i.entries); err != nil {
 		return err
 	}
+	conf := i.authority.GetConfig()
+	if n.remote != nil && len(n.ours) > 0 && conf.AuthorityConfig.Policy.GetX509Options() != nil {
+		i.log.Warn("authority.policy of ca.json is not applied: with authority.enableAdmin step-ca takes the policy of its database, `step ca policy authority`")
+	}
 	if n.database == nil {
 		return nil
 	}
-	n.known.logMissing(n.ours, i.authority.GetConfig().Filepath(), i.log)
+	n.known.logMissing(n.ours, conf.Filepath(), i.log)
 	var served []string
 	for _, e := range n.ours {
 		served = append(served, e.name)

@@ -98,6 +98,9 @@ func (p *Plugin) construct(ctx context.Context, o apiv1.Options, typ apiv1.Type,
 		return nil, err
 	}
 	if err := p.reloadable(conf.Filepath(), names.neighbours, raw); err != nil {
+		if lost := names.known.missing(raw); len(lost) > 0 {
+			err = fmt.Errorf("%w; ca.json has lost the Intune provisioners %q", err, lost)
+		}
 		return nil, err
 	}
 	if err := wellFormed(conf, raw); err != nil {

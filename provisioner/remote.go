@@ -55,6 +55,7 @@ func (d *remoteDB) GetProvisioners(ctx context.Context) ([]*linkedca.Provisioner
 		if refusal == nil {
 			refusal = errors.New("what the CA serves and what is stored may differ until it reloads: send it SIGHUP")
 		}
+		d.log.Error("a change by remote management failed", "err", refusal)
 		return nil, refusal
 	}
 	stored, err := d.DB.GetProvisioners(ctx)
