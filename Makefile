@@ -40,10 +40,12 @@ outage:
 	./test/tools/debian.sh '/usr/lib/postgresql/*/bin/initdb:postgresql'
 	CGO_ENABLED=0 $(GO) test -count=1 -timeout 30m ./test/outage
 
-# With a SCEP client that is a system service: certmonger, installed when missing.
+# With a SCEP client that is a system service, certmonger, and with Prometheus' own checker;
+# both are installed when missing.
 e2e:
-	./test/tools/debian.sh getcert:certmonger dbus-run-session:dbus
+	./test/tools/debian.sh getcert:certmonger dbus-run-session:dbus promtool:prometheus
 	CGO_ENABLED=0 $(GO) test -count=1 -tags certmonger -run Certmonger -v ./test/e2e
+	CGO_ENABLED=0 $(GO) test -count=1 -tags promtool -v ./test/monitoring
 
 lint: tools
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }

@@ -57,7 +57,14 @@ func NewBoard(version string) *Board {
 }
 
 // Show makes ca the certificate authority that is shown.
-func (b *Board) Show(ca CA) { b.ca.Store(&ca) }
+func (b *Board) Show(ca CA) {
+	if before := b.ca.Swap(&ca); before != nil && *before == ca {
+		return
+	}
+	for _, p := range ca.Provisioners() {
+		b.metrics.expect(p.Name)
+	}
+}
 
 // Listen serves at an address from now on, instead of the one before; an empty address
 // ends the listener. After an error the one before goes on.

@@ -70,6 +70,20 @@ func (m *metrics) enrolled(e *Enrolment) {
 	}
 }
 
+// expect begins the counters of a provisioner at 0: Prometheus does not see the increase of
+// one that begins at 1.
+func (m *metrics) expect(provisioner string) {
+	for _, outcome := range []string{Issued, Refused, Failed, Unreported} {
+		m.enrolment.WithLabelValues(provisioner, outcome, codeLabel(&Enrolment{Outcome: outcome}))
+	}
+	for _, operation := range operations {
+		for _, kind := range results {
+			m.calls.WithLabelValues(provisioner, operation, kind.result)
+		}
+		m.retries.WithLabelValues(provisioner, operation)
+	}
+}
+
 func (m *metrics) called(provisioner string, a *intune.Attempt) {
 	m.calls.WithLabelValues(provisioner, a.Operation, resultOf(a.Err)).Inc()
 	m.call.WithLabelValues(provisioner, a.Operation).Observe(a.Duration.Seconds())
@@ -78,19 +92,25 @@ func (m *metrics) called(provisioner string, a *intune.Attempt) {
 	}
 }
 
+// operations are those that an enrolment needs, by the names of [intune.Attempt].
+var operations = []string{"token", "discovery", "validateRequest", "successNotification", "failureNotification"}
+
+// results are how a call can end.
+var results = []struct {
+	err    error
+	result string
+}{
+	{nil, "success"},
+	{intune.ErrRefused, "refused"},
+	{intune.ErrThrottled, "throttled"}, // before the kind that it is, too
+	{intune.ErrUnauthorized, "unauthorized"},
+	{intune.ErrServiceNotFound, "service_not_found"},
+	{intune.ErrUnavailable, "unavailable"},
+}
+
 // resultOf is one of a fixed set.
 func resultOf(err error) string {
-	for _, kind := range []struct {
-		err    error
-		result string
-	}{
-		{nil, "success"},
-		{intune.ErrRefused, "refused"},
-		{intune.ErrThrottled, "throttled"},
-		{intune.ErrUnauthorized, "unauthorized"},
-		{intune.ErrServiceNotFound, "service_not_found"},
-		{intune.ErrUnavailable, "unavailable"},
-	} {
+	for _, kind := range results {
 		if errors.Is(err, kind.err) {
 			return kind.result
 		}

@@ -127,6 +127,8 @@ func TestGaugesTellHowTheCAIs(t *testing.T) {
 	b.Show(ca)
 	text := scrape(t, b)
 	wantLines(t, text,
+		`step_ca_intune_enrolments_total{code="none",outcome="failed",provisioner="intune"} 0`,
+		`step_ca_intune_microsoft_calls_total{operation="token",provisioner="intune",result="unauthorized"} 0`,
 		`step_ca_intune_enrolments_in_flight 5`,
 		`step_ca_intune_microsoft_requests_in_flight{provisioner="intune"} 3`,
 		`step_ca_intune_microsoft_requests_limit{provisioner="intune"} 256`,

@@ -51,7 +51,7 @@ func (d *demo) compare(ctx context.Context, w io.Writer, table map[ending]int) e
 	}
 	counted, enrolments := map[ending]int{}, 0
 	for _, s := range metrics {
-		if s.Name == "step_ca_intune_enrolments_total" {
+		if s.Name == "step_ca_intune_enrolments_total" && s.Value > 0 {
 			counted[ending{issued: s.Labels["outcome"] == "issued", code: s.Labels["code"]}] += int(s.Value)
 			enrolments += int(s.Value)
 		}
