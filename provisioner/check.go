@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/smallstep/certificates/authority/config"
+	"go.step.sm/crypto/kms"
 )
 
 // State says how bad a [Finding] is.
@@ -61,7 +62,9 @@ func Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
 		return nil, fmt.Errorf("parsing %s: %w", o.File, err)
 	}
 	x := &examination{CheckOptions: o}
+	defer x.close()
 	x.configuration()
+	x.statusListener()
 	if x.conf != nil {
 		x.authority(ctx)
 		x.database(ctx)
@@ -71,6 +74,9 @@ func Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
 		x.provisioner(ctx, &x.intune[n])
 	}
 	x.sort()
+	for i, f := range x.findings {
+		x.findings[i].What, x.findings[i].Advice = x.discreet(f.What), x.discreet(f.Advice)
+	}
 	return x.findings, nil
 }
 
@@ -98,17 +104,23 @@ type examination struct {
 	password  []byte // of the CA's key
 	roots     []*x509.Certificate
 	chain     []*x509.Certificate // of the issuing CA; empty when it cannot be read
-	signer    crypto.Signer       // nil when the CA's key is not open
-	decrypter crypto.Decrypter    // the same key, nil when it cannot decrypt
+	manager   kms.KeyManager
+	signer    crypto.Signer    // nil when the CA's key is not open
+	decrypter crypto.Decrypter // the same key, nil when it cannot decrypt
 
 	area     string // of the next findings
 	hidden   []string
 	findings []Finding
 }
 
+func (x *examination) close() {
+	if x.manager != nil {
+		_ = x.manager.Close()
+	}
+}
+
 func (x *examination) add(s State, advice, format string, args ...any) {
-	f := Finding{Area: x.area, State: s, What: x.discreet(fmt.Sprintf(format, args...)), Advice: x.discreet(advice)}
-	x.findings = append(x.findings, f)
+	x.findings = append(x.findings, Finding{Area: x.area, State: s, What: fmt.Sprintf(format, args...), Advice: advice})
 }
 
 func (x *examination) ok(format string, args ...any) { x.add(StateOK, "", format, args...) }
@@ -130,6 +142,7 @@ func (x *examination) hide(secrets ...string) {
 	}
 }
 
+// discreet makes one line of a text, without secrets.
 func (x *examination) discreet(text string) string {
 	for _, s := range x.hidden {
 		text = strings.ReplaceAll(text, s, "***")
