@@ -119,7 +119,7 @@ func TestTheModulesThatMustBeDirectAreFewAndKnown(t *testing.T) {
 		"github.com/smallstep/certificates", "github.com/smallstep/linkedca", "github.com/smallstep/nosql", "github.com/smallstep/pkcs7",
 		"github.com/smallstep/scep", "github.com/urfave/cli", "go.step.sm/crypto", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sync",
 		"github.com/smallstep/cli-utils", "github.com/prometheus/client_golang",
-		"github.com/dgraph-io/badger/v2", "go.etcd.io/bbolt",
+		"github.com/dgraph-io/badger", "github.com/dgraph-io/badger/v2", "go.etcd.io/bbolt",
 	}
 	line := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`)
 	for _, match := range line.FindAllStringSubmatch(read(t, "go.mod"), -1) {
