@@ -31,8 +31,14 @@ func (i *instance) Ready(ctx context.Context) error {
 	if i.state.work.stopping() {
 		return errStopping
 	}
-	return i.state.store.Ping(ctx)
+	if err := i.state.store.Ping(ctx); err != nil {
+		i.log.Error("the CA is not ready", "err", err)
+		return errNoDatabase // what a driver says of its server is not for everybody
+	}
+	return nil
 }
+
+var errNoDatabase = errors.New("the database does not answer, see the log")
 
 // Provisioners implements [status.CA].
 func (i *instance) Provisioners() []status.Provisioner {

@@ -108,8 +108,11 @@ func TestACAIsReadyWhileItsDatabaseAnswers(t *testing.T) {
 	if err := database.Close(); err != nil { // behind the plugin's back
 		t.Fatal(err)
 	}
-	if err := r.instance.Ready(t.Context()); err == nil {
-		t.Error("it is ready without a database")
+	if err := r.instance.Ready(t.Context()); !errors.Is(err, errNoDatabase) {
+		t.Errorf("without a database: %v", err)
+	}
+	if lines := r.log.lines("the CA is not ready"); len(lines) != 1 {
+		t.Errorf("the log has %q", lines)
 	}
 }
 
