@@ -125,7 +125,7 @@ func (k known) noneTaken(ours []rawEntry, neighbours []neighbour) error {
 		i := slices.IndexFunc(ours, func(e rawEntry) bool { return e.name == n.name })
 		switch {
 		case i >= 0:
-			wrong.note(ours[i].err("name", "the database already holds a provisioner of this name, which came there by remote management: remove it with `step ca provisioner remove` while ca.json has no Intune entry of the name, or give the entry another name"))
+			wrong.note(ours[i].err("name", "the database already holds a provisioner of this name, which came there by remote management: start step-ca itself with this ca.json and remove it with `step ca provisioner remove`, or give the entry another name"))
 		case past:
 			wrong.note(&configError{Provisioner: n.name, Key: "name", Err: errTaken})
 		}
@@ -133,4 +133,4 @@ func (k known) noneTaken(ours []rawEntry, neighbours []neighbour) error {
 	return wrong.err()
 }
 
-var errTaken = errors.New("an Intune provisioner of this CA had this name, and devices hold certificates with it that another provisioner would renew without Intune: choose another name")
+var errTaken = errors.New("an Intune provisioner of this CA had this name, and devices hold certificates with it that another provisioner would renew without Intune: choose another name (one that is in the database by remote management can be removed under step-ca itself)")

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"strings"
@@ -251,8 +252,12 @@ func TestAnOfflineChangeThatDropsAnEntryIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.edit(func(config map[string]any) { config["intune"] = map[string]any{"statusAllowRemote": false} })
 	if text, err := s.step("ca", "provisioner", "add", "acme", "--type", "ACME", "--ca-config", file); err != nil {
 		t.Fatalf("%v: %s", err, text)
+	}
+	if rewritten, err := os.ReadFile(file); err != nil || strings.Contains(string(rewritten), `"intune"`) {
+		t.Fatalf("step keeps what it does not know by now: %v, %s", err, rewritten)
 	}
 	const lost = "an Intune provisioner is missing from ca.json"
 	s.ca = s.startCA(harness.StepCAIntune, s.ca.Authority)
@@ -287,5 +292,39 @@ func TestAnOfflineChangeThatDropsAnEntryIsNoticed(t *testing.T) {
 	s.ca = s.startCA(harness.StepCAIntune, s.ca.Authority)
 	if strings.Contains(s.ca.Output(), lost) {
 		t.Error("a retired one is missed")
+	}
+}
+
+// step-ca can export its configuration to a linked CA. The entry goes along as a closed
+// SCEP provisioner: its hooks answer in the process that made them only.
+func TestAnExportIsPossible(t *testing.T) {
+	for name, edits := range map[string][]func(map[string]any, *harness.Options){
+		"with remote management":    {withRemote},
+		"without remote management": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, edits...)
+			served := s.shown()
+			if _, err := s.ca.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			s.edit(func(config map[string]any) { config["password"] = harness.Password })
+			cmd := exec.CommandContext(t.Context(), harness.StepCAIntune.In(bin), "export", s.ca.File("ca.json"))
+			text, err := cmd.Output()
+			if err != nil || !json.Valid(text) {
+				t.Fatalf("%v: %s", err, text)
+			}
+			var hook struct {
+				Options struct{ Webhooks []struct{ URL string } }
+			}
+			if err := json.Unmarshal([]byte(served), &hook); err != nil || len(hook.Options.Webhooks) != 2 {
+				t.Fatalf("%v: %s", err, served)
+			}
+			if strings.Contains(string(text), hook.Options.Webhooks[0].URL) || !strings.Contains(string(text), "SCEPCHALLENGE") {
+				t.Errorf("the hooks are those of the CA: %s", text)
+			}
+			s.checkSecrets("the export", string(text))
+		})
 	}
 }
