@@ -66,6 +66,7 @@ func newApp(v versions) *cli.App {
 	app.Writer = os.Stdout
 	app.ErrWriter = os.Stderr
 	app.Commands = append(withOurVersion(command.Retrieve()),
+		initCommand(),
 		explainCommand(),
 		checkCommand(v),
 		retireCommand(),

@@ -42,7 +42,7 @@ var (
 )
 
 // ownCommands are those that step-ca does not have.
-var ownCommands = []string{"explain", "check", "retire", "status", "reports"}
+var ownCommands = []string{"init", "explain", "check", "retire", "status", "reports"}
 
 func TestTheCommandLineIsStepCAs(t *testing.T) {
 	ours, stock := build(t, oursPackage), build(t, stockPackage)
