@@ -32,12 +32,11 @@ type knownEntry struct {
 
 // readKnown reads the notes. Without a database there are none.
 func readKnown(db report.Database) (known, error) {
-	if err := db.CreateTable([]byte(tableKnown)); err != nil {
-		return nil, fmt.Errorf("creating table %s: %w", tableKnown, err)
-	}
+	// Of replicas that create the table at once PostgreSQL tells all but one that it failed.
+	created := db.CreateTable([]byte(tableKnown))
 	rows, err := db.List([]byte(tableKnown))
 	if err != nil {
-		return nil, fmt.Errorf("reading the known Intune provisioners: %w", err)
+		return nil, fmt.Errorf("reading the known Intune provisioners: %w", errors.Join(created, err))
 	}
 	k := known{}
 	for _, row := range rows {

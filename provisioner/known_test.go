@@ -7,12 +7,16 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/smallstep/certificates/authority/config"
 	"github.com/smallstep/certificates/authority/provisioner"
 	"github.com/smallstep/certificates/cas/apiv1"
 	"github.com/smallstep/nosql"
+
+	"github.com/step-ca-intune/step-ca-intune/test/postgres"
 )
 
 func fromJSON(t *testing.T, file string, v any) {
@@ -201,4 +205,46 @@ func TestANoteThatCannotBeReadIsANoteAllTheSame(t *testing.T) {
 	if names, err := missingEntries(file); err != nil || !slices.Equal(names, []string{"intune"}) {
 		t.Errorf("missing are %q, %v", names, err)
 	}
+}
+
+// On PostgreSQL two callers can both add a row: what they add must be the same.
+func TestReplicasThatStartAtOnceNoteTheSame(t *testing.T) {
+	server, err := postgres.Start(t.Context())
+	if errors.Is(err, postgres.ErrNotInstalled) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	var replicas sync.WaitGroup
+	defer replicas.Wait()
+	first := newReplica(t, server.DSN)
+	for range 4 {
+		database := newReplica(t, server.DSN)
+		replicas.Go(func() {
+			k, err := readKnown(database)
+			if err == nil {
+				err = k.serve(database, []string{"a", "b"}, time.Now())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	replicas.Wait()
+	k, err := readKnown(first)
+	if err != nil || len(k) != 2 || k["a"].Since.IsZero() || k["b"].Retired {
+		t.Errorf("got %v, %v", k, err)
+	}
+}
+
+func newReplica(t *testing.T, dsn string) nosql.DB {
+	t.Helper()
+	database, err := nosql.New(nosql.PostgreSQLDriver, dsn, nosql.WithDatabase("known"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { database.Close() })
+	return database
 }
