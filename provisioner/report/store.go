@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
@@ -50,8 +51,13 @@ func Open(ctx context.Context, db Database, log *slog.Logger) (*Store, error) {
 		glances: glances{turn: make(chan struct{}, 1)},
 	}
 	for _, table := range tables() {
-		if err := s.call(ctx, func() error { return db.CreateTable([]byte(table)) }); err != nil {
-			return nil, fmt.Errorf("creating table %s: %w", table, err)
+		// Of replicas that create a table at once PostgreSQL tells all but one that it failed.
+		created := s.call(ctx, func() error { return db.CreateTable([]byte(table)) })
+		if created == nil {
+			continue
+		}
+		if _, err := s.list(ctx, table); err != nil {
+			return nil, fmt.Errorf("creating table %s: %w", table, errors.Join(created, err))
 		}
 	}
 	if err := s.createLocks(ctx); err != nil {
