@@ -58,6 +58,7 @@ func TestCheckFindsWhatKeepsDevicesFromACertificate(t *testing.T) {
 		"a CA that no root has issued":      {edit: crt(stranger), area: "CA", what: `"Stranger" does not lead to the CA's root`},
 		"a certificate that is no CA's":     {edit: crt(testDecrypter()), area: "CA", what: "is no certificate of a CA"},
 		"a CA that has expired":             {edit: crt(lasting(-time.Hour)), area: "CA", what: "has expired on"},
+		"a CA that expires soon":            {edit: crt(lasting(24 * time.Hour)), state: StateWarning, area: "CA", what: "expires on"},
 		"a CA that ends before its devices": {edit: crt(lasting(24 * time.Hour)), state: StateWarning, area: `provisioner "intune"`, what: "outlive the issuing CA"},
 		"a KMS that is not there":           {edit: set(object{"type": "pkcs11", "uri": "pkcs11:module-path=/nonexistent;token=x"}, "kms"), area: "CA", what: "kms cannot be opened"},
 		"another kind of CA":                {edit: set("stepcas", "authority", "type"), area: `provisioner "intune"`, what: `authority.type is "stepcas"`},

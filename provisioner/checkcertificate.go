@@ -34,6 +34,9 @@ func sameKey(a, b crypto.PublicKey) bool {
 	return ok && key.Equal(b)
 }
 
+// soon is how long before its end a certificate of the CA should be replaced.
+const soon = 60 * 24 * time.Hour
+
 // valid reports whether a certificate of the CA is within its time.
 func (x *examination) valid(what string, c *x509.Certificate) bool {
 	switch now := time.Now(); {
@@ -41,6 +44,9 @@ func (x *examination) valid(what string, c *x509.Certificate) bool {
 		x.problem("Check this machine's clock, or replace the certificate.", "%s, %s, is not valid before %s", what, nameOf(c), c.NotBefore.Format(time.RFC3339))
 	case now.After(c.NotAfter):
 		x.problem("Replace it by a new one.", "%s, %s, has expired on %s", what, nameOf(c), c.NotAfter.Format("2006-01-02"))
+	case now.Add(soon).After(c.NotAfter):
+		x.warn("Replace it by a new one in time.", "%s, %s, expires on %s", what, nameOf(c), c.NotAfter.Format("2006-01-02"))
+		return true
 	default:
 		return true
 	}
