@@ -103,7 +103,7 @@ func (terminal) AskSecret(question string, check func(string) error) (string, er
 // withoutTerminal says what to do where nobody can be asked.
 func withoutTerminal(err error) error {
 	if err != nil {
-		return fmt.Errorf("is not given, and cannot be asked for (--yes asks nothing): %w", err)
+		return fmt.Errorf("is not given, and asking for it failed (--yes asks nothing): %w", err)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func TestANewCAIsWhatSCEPNeeds(t *testing.T) {
 			"secrets/intune_scep_key", "secrets/password", "secrets/root_ca_key"},
 	} {
 		t.Run(kty, func(t *testing.T) {
-			dir := newAuthority(t, map[string]string{"kty": kty, "name": "Contoso"})
+			dir := anAuthority(t, kty)
 			if got := tree(t, dir); !slices.Equal(got, want) {
 				t.Errorf("wrote %q, want %q", got, want)
 			}
@@ -118,7 +118,7 @@ func TestOnlyTheOwnerReadsKeysAndSecrets(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no modes")
 	}
-	dir := newAuthority(t, map[string]string{"kty": "EC"})
+	dir := anAuthority(t, "EC")
 	for _, name := range tree(t, dir) {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {

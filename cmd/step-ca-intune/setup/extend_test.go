@@ -13,10 +13,10 @@ import (
 	"github.com/smallstep/certificates/authority/config"
 )
 
-// existing makes a CA and returns the path of its ca.json and the file with its password.
+// existing returns the path of a CA's ca.json and the file with its password.
 func existing(t *testing.T, kty string) (file, password string) {
 	t.Helper()
-	dir := newAuthority(t, map[string]string{"kty": kty})
+	dir := anAuthority(t, kty)
 	return filepath.Join(dir, "config", "ca.json"), filepath.Join(dir, "secrets", "password")
 }
 

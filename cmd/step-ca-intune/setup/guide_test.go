@@ -8,7 +8,7 @@ import (
 	"go.step.sm/crypto/x509util"
 )
 
-func TestTheGuideSaysWhatToEnter(t *testing.T) {
+func TestTheGuideSaysWhatToEnterAndNoSecret(t *testing.T) {
 	p := prepare(t, map[string]string{"address": ":9443", "insecure-address": ":80", "provisioner": "phones"})
 	text := guideOf(p)
 	for _, want := range []string{
@@ -19,6 +19,11 @@ func TestTheGuideSaysWhatToEnter(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	for name, text := range map[string]string{"changes": p.Changes(), "ca.json": string(p.new), "guide": text} {
+		if strings.Contains(text, testSecret) {
+			t.Errorf("the client secret is in the %s", name)
 		}
 	}
 }

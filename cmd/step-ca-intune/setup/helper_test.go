@@ -2,6 +2,7 @@ package setup
 
 import (
 	"crypto"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,54 @@ func newAuthority(t *testing.T, flags map[string]string) (folder string) {
 		t.Fatal(err)
 	}
 	return filepath.Dir(filepath.Dir(p.config))
+}
+
+// originals has a folder for each type of keys with a CA that is made once: to encrypt keys
+// takes its time, too.
+var originals struct {
+	sync.Mutex
+	root    string
+	folders map[string]string
+}
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	var err error
+	if originals.root, err = os.MkdirTemp("", "setup"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(originals.root)
+	originals.folders = map[string]string{}
+	return m.Run()
+}
+
+// anAuthority returns the folder of a CA that was made without further flags, the test's own.
+func anAuthority(t *testing.T, kty string) (folder string) {
+	t.Helper()
+	originals.Lock()
+	defer originals.Unlock()
+	original := originals.folders[kty]
+	if original == "" {
+		original = newAuthority(t, map[string]string{"dir": filepath.Join(originals.root, kty), "kty": kty, "name": "Contoso"})
+		originals.folders[kty] = original
+	}
+	folder = t.TempDir()
+	for _, name := range tree(t, original) {
+		from, to := filepath.Join(original, name), filepath.Join(folder, name)
+		info, err := os.Stat(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, []byte(strings.ReplaceAll(read(t, from), original, folder)), info.Mode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
 }
 
 // tryPrepare returns the error that flags lead to.

@@ -43,7 +43,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 }
 
 func TestASecondCAInTheSameFolderIsRefused(t *testing.T) {
-	dir := newAuthority(t, nil)
+	dir := anAuthority(t, "EC")
 	if err := tryPrepare(t, map[string]string{"dir": dir}); err == nil || !strings.HasPrefix(err.Error(), "--dir: ") {
 		t.Errorf("got %v", err)
 	}
