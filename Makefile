@@ -8,12 +8,14 @@ COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE ?= $(shell TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
 LDFLAGS := -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 PLATFORMS ?=
+BENCH ?=
+BASE ?= HEAD~1
 
 # The smart-card library stays out: it needs pcsc headers and no test uses a card.
 TEST_TAGS := noyubikey
 TOOLS := $(CURDIR)/bin/tools
 
-.PHONY: build release demo test test-portable outage e2e lint fuzz crash tools clean
+.PHONY: build release demo test test-portable outage e2e lint fuzz crash tools bench bench-quick bench-compare clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/ ./cmd/step-ca-intune
@@ -61,6 +63,18 @@ fuzz:
 crash:
 	./test/tools/debian.sh '/usr/lib/postgresql/*/bin/initdb:postgresql'
 	CGO_ENABLED=0 $(GO) run ./test/cmd/crash -rounds $(ROUNDS)
+
+# Measures beside the stock step-ca, see docs/performance.md. Further flags: make bench
+# BENCH="-scenario a,b -pairs 5". All of it takes about 40 minutes.
+bench:
+	CGO_ENABLED=0 $(GO) run ./test/cmd/bench $(BENCH)
+
+bench-quick:
+	CGO_ENABLED=0 $(GO) run ./test/cmd/bench -quick $(BENCH)
+
+# The Go benchmarks of this tree beside those of another commit.
+bench-compare: tools
+	@CGO_ENABLED=0 ./test/tools/benchcompare.sh $(BASE) $(TOOLS)/benchstat
 
 tools:
 	@mkdir -p $(TOOLS)

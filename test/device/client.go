@@ -89,6 +89,19 @@ func parseCertificates(der []byte) ([]*x509.Certificate, error) {
 // error; so is an answer that is not SCEP at all, whose result has no Status.
 // An error means that there was no answer, or one that a device must not trust.
 func (c *Client) Send(ctx context.Context, m *Message) (*Result, error) {
+	result, err := c.Exchange(ctx, m)
+	if err == nil {
+		err = c.Check(m, result)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// Exchange sends a message and returns the answer as it came, with HTTPStatus and
+// Body alone, for benchmarks that have Check read it later.
+func (c *Client) Exchange(ctx context.Context, m *Message) (*Result, error) {
 	method := http.MethodPost
 	if c.UseGET {
 		method = http.MethodGet
@@ -97,14 +110,18 @@ func (c *Client) Send(ctx context.Context, m *Message) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sending the SCEP message: %w", err)
 	}
-	result := &Result{HTTPStatus: status, Body: body}
-	if status != http.StatusOK {
-		return result, nil
+	return &Result{HTTPStatus: status, Body: body}, nil
+}
+
+// Check checks an answer to a message and fills in what it says.
+func (c *Client) Check(m *Message, r *Result) error {
+	if r.HTTPStatus != http.StatusOK {
+		return nil
 	}
-	if err := result.read(m, c.CA); err != nil {
-		return nil, fmt.Errorf("checking the SCEP answer: %w", err)
+	if err := r.read(m, c.CA); err != nil {
+		return fmt.Errorf("checking the SCEP answer: %w", err)
 	}
-	return result, nil
+	return nil
 }
 
 // Enrol builds, prepares and sends, for callers that need no step in between.

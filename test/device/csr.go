@@ -58,6 +58,10 @@ type Request struct {
 	// key, which SCEP needs, one from the pool does that.
 	Key crypto.Signer
 
+	// Certificate is the device's own certificate for Key, which must be an RSA key
+	// then. When nil it is made.
+	Certificate *x509.Certificate
+
 	// TransactionID is a random one when empty, MessageType PKCSReq.
 	TransactionID string
 	MessageType   scep.MessageType

@@ -1,7 +1,6 @@
 package device
 
 import (
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -60,8 +59,13 @@ func (c *Client) Prepare(r *Request) (*Message, error) {
 		rand.Read(id)
 		m.TransactionID = hex.EncodeToString(id)
 	}
-	if err := m.selfSign(r.Key); err != nil {
-		return nil, fmt.Errorf("making the device's own certificate: %w", err)
+	if m.key, _ = r.Key.(*rsa.PrivateKey); m.key == nil {
+		m.key = pooledKey()
+	}
+	if m.certificate = r.Certificate; m.certificate == nil {
+		if m.certificate, err = SelfSign(m.key); err != nil {
+			return nil, fmt.Errorf("making the device's own certificate: %w", err)
+		}
 	}
 	if err := m.sign(envelope); err != nil {
 		return nil, fmt.Errorf("signing the SCEP message: %w", err)
@@ -69,14 +73,11 @@ func (c *Client) Prepare(r *Request) (*Message, error) {
 	return m, nil
 }
 
-func (m *Message) selfSign(key crypto.Signer) error {
-	var ok bool
-	if m.key, ok = key.(*rsa.PrivateKey); !ok {
-		m.key = pooledKey()
-	}
+// SelfSign makes a certificate that a device signs for itself.
+func SelfSign(key *rsa.PrivateKey) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
@@ -85,12 +86,11 @@ func (m *Message) selfSign(key crypto.Signer) error {
 		NotAfter:     time.Now().Add(24 * time.Hour),
 		KeyUsage:     profileKeyUsage,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, m.key.Public(), m.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	m.certificate, err = x509.ParseCertificate(der)
-	return err
+	return x509.ParseCertificate(der)
 }
 
 func (m *Message) sign(envelope []byte) error {

@@ -78,6 +78,9 @@ func (p *Process) WaitLine(ctx context.Context, mark int, parts ...string) (stri
 	}
 }
 
+// PID returns the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

@@ -1,0 +1,91 @@
+package bench
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/smallstep/scep"
+)
+
+// places is a maxConcurrent with which all requests of scenario (d) may wait: three for
+// each place of a validation.
+const places = 1024
+
+// waiting is scenario (d): requests wait for an Intune that takes 8 s for an answer, which
+// is a no then. Only memory is of interest.
+func (b *bench) waiting(ctx context.Context) error {
+	server, err := b.keep(b.newOurs(ctx, func(intune map[string]any) { intune["maxConcurrent"] = places }))
+	if err != nil {
+		return err
+	}
+	defer server.Kill()
+	n := b.sizes.waiting
+	m := &Measurement{Scenario: "d", Situation: "Intune takes 8 s", Sides: []string{ours}}
+	// The second time shows what comes back when the heap has been as large before.
+	for i := range 2 {
+		b.progress("(d) %d requests wait, %d of 2", n, i+1)
+		s, err := b.wait(ctx, server, n)
+		if err != nil {
+			return err
+		}
+		m.add(0, s)
+	}
+	b.note(m)
+	return b.delay(0)
+}
+
+func (b *bench) wait(ctx context.Context, server *server, n int) (sample, error) {
+	x := exchange{server: server, clients: n}
+	var err error
+	if x.messages, err = b.garbage(server, n); err != nil {
+		return nil, err
+	}
+	if err := b.delay(8 * time.Second); err != nil {
+		return nil, err
+	}
+	idleHeap, err := server.heap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	idle, err := server.proc().memory("VmRSS")
+	if err != nil {
+		return nil, err
+	}
+	if err := server.proc().resetPeak(); err != nil {
+		return nil, err
+	}
+	s := sample{}
+	// In the middle of the wait all have arrived.
+	look := func(context.Context) error {
+		select {
+		case <-time.After(6 * time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		heap, err := server.heap(ctx)
+		if err != nil {
+			return err
+		}
+		s[figureHeap] = float64(heap-idleHeap) / 1000 / float64(n)
+		files, err := server.proc().files()
+		if err != nil {
+			return err
+		}
+		goroutines, err := server.goroutines(ctx)
+		s[figureFiles], s[figureGoroutines] = float64(files), float64(goroutines)
+		if err == nil && b.Profiles != "" {
+			err = server.saveProfile(ctx, "heap?gc=1", filepath.Join(b.Profiles, ours+".waiting.heap.pprof"))
+		}
+		return err
+	}
+	if err := alongside(ctx, look, x.run); err != nil {
+		return nil, err
+	}
+	peak, err := server.proc().memory("VmHWM")
+	if err != nil {
+		return nil, err
+	}
+	s[figurePerWaiting], s[figureMemory] = float64(peak-idle)/1000/float64(n), float64(peak)/(1<<20)
+	return s, x.check(scep.FAILURE)
+}
