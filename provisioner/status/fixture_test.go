@@ -125,8 +125,6 @@ func do(t *testing.T, method, url, body string, changes ...change) (int, string)
 	return res.StatusCode, string(text)
 }
 
-func host(name string) change { return func(r *http.Request) { r.Host = name } }
-
 func header(key, value string) change {
 	return func(r *http.Request) { r.Header.Set(key, value) }
 }

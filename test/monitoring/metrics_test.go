@@ -2,10 +2,7 @@ package monitoring
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"testing"
 	"time"
 
@@ -66,19 +63,4 @@ func metrics(t *testing.T) map[string]map[string]bool {
 		all[s.Name] = labels
 	}
 	return all
-}
-
-// scrape returns /metrics as it is.
-func scrape(t *testing.T) string {
-	t.Helper()
-	res, err := http.Get(fmt.Sprintf("http://%s/metrics", serve(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

@@ -4,6 +4,8 @@ package monitoring
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,4 +56,19 @@ func TestPromtoolAcceptsTheQueriesOfTheDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	promtool(t, "", "check", "rules", "--lint-fatal", file)
+}
+
+// scrape returns /metrics as it is.
+func scrape(t *testing.T) string {
+	t.Helper()
+	res, err := http.Get(fmt.Sprintf("http://%s/metrics", serve(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
