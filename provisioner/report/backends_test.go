@@ -75,7 +75,7 @@ func openPostgres(t *testing.T) func() Database {
 	return func() Database { return openNoSQL(t, nosql.PostgreSQLDriver, s.DSN, nosql.WithDatabase(name)) }
 }
 
-func openNoSQL(t *testing.T, driver, source string, options ...nosql.Option) Database {
+func openNoSQL(t testing.TB, driver, source string, options ...nosql.Option) Database {
 	t.Helper()
 	db, err := nosql.New(driver, source, options...)
 	if err != nil {
