@@ -71,20 +71,22 @@ func (end *ending) write(ctx context.Context) error {
 }
 
 // report leaves the failure notification of an enrolment that has no claim, or has lost it.
-// An earlier copy of the request that got a certificate, or is about to, has the last word:
-// Intune would take the failure for that one's.
+// A copy of the request that got a certificate has the last word: Intune would take the
+// failure for that one's. While one is under way, which may be no more than what an attempt
+// of this enrolment has left in the database, the end waits for it.
 func (end *ending) report(ctx context.Context) error {
 	if end.failure == nil {
 		return nil
 	}
 	claim, issued, err := end.entry.instance.state.store.Begin(ctx, end.request, time.Now().Add(grace))
 	switch {
-	case issued != nil, errors.Is(err, report.ErrWaiting):
+	case issued != nil:
 		end.entry.log.Info("failure not reported: another copy of the request has the last word", "transaction", clip(end.request.TransactionID))
 		return nil
 	case err != nil:
 		return err
 	}
+	end.claim = claim
 	return claim.Abort(ctx, end.failure)
 }
 
@@ -107,7 +109,7 @@ func (end *ending) writeLater(cause error) {
 		lost("the CA stops", cause)
 		return
 	}
-	log.Warn("the database does not take the end of an enrolment: trying again until it does", "err", cause)
+	log.Warn("the end of an enrolment is not in the database yet: trying again until it is", "err", cause)
 	go func() {
 		defer func() { <-s.endings; s.work.end() }()
 		for pause := time.Second; ; pause = min(2*pause, longestEndingPause) {

@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -126,4 +127,49 @@ func TestAStopNamesTheEndsThatAreLost(t *testing.T) {
 			t.Errorf("logged %q", b.out.String())
 		}
 	})
+}
+
+// torn goes away for a while after a write that adds a row to the table of requests.
+type torn struct {
+	*awayDB
+	silently bool // the write seems to have failed
+}
+
+func (d *torn) Update(tx *database.Tx) error {
+	away := d.away.Load()
+	err := d.awayDB.Update(tx)
+	if !away && err == nil && string(tx.Operations[len(tx.Operations)-1].Bucket) == "intune_request_tickets" {
+		d.away.Store(true)
+		time.AfterFunc(3*time.Second, func() { d.away.Store(false) })
+		if d.silently {
+			return errAway
+		}
+	}
+	return err
+}
+
+// What an end has written before the database went away is no other copy of the request.
+func TestAFailureIsReportedWhenTheDatabaseGoesAwayInTheMiddle(t *testing.T) {
+	for name, silently := range map[string]bool{"after the claim": false, "with the answer to the claim": true} {
+		for _, signed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, in the signing %t", name, signed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBench(t)
+					b.useDatabase(t, &torn{awayDB: &awayDB{Database: report.Memory()}, silently: silently})
+					csr, ctx := pkcs10(t), routed(t.Context())
+					b.mustAllow(t, ctx, csr)
+					if signed {
+						if _, err := b.sign(t, csr); err == nil {
+							t.Fatal("issued")
+						}
+					}
+					b.failure(ctx, csr, "policy")
+					time.Sleep(2 * time.Minute)
+					if n := len(b.client.failed); n != 1 {
+						t.Errorf("%d failures were reported: %s", n, b.out.String())
+					}
+				})
+			})
+		}
+	}
 }

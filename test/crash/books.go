@@ -85,7 +85,7 @@ func (s *Site) Books(ctx context.Context) (*Books, error) {
 	}
 	for _, r := range s.Replicas {
 		b.Outcomes = append(b.Outcomes, lines(r.Log(), "enrolment")...)
-		for _, o := range lines(r.Log(), "the database does not take the end of an enrolment: trying again until it does") {
+		for _, o := range lines(r.Log(), "the end of an enrolment is not in the database yet: trying again until it is") {
 			b.Unwritten[o.Transaction]++
 		}
 		for _, o := range lines(r.Log(), "the database has taken the end of an enrolment") {
