@@ -40,7 +40,7 @@ func (p *entry) takeBack(e *enrolment, res result, o outcome) {
 	}
 	if o == outcomeFailed {
 		code, description := explainFailure(res)
-		end.failure = &report.Failure{HResult: code, Description: e.redact(description)}
+		end.failure = &report.Failure{HResult: code, Description: clip(e.redact(description))}
 	}
 	if err := end.write(context.WithoutCancel(e.ctx)); err != nil {
 		end.writeLater(err)
@@ -97,6 +97,10 @@ func (end *ending) writeLater(cause error) {
 	s, log := end.entry.instance.state, end.entry.log.With("transaction", clip(end.request.TransactionID))
 	lost := func(why string, err error) {
 		log.Error("the end of an enrolment is not in the database, and its failure notification may be lost", "why", why, "err", err)
+	}
+	if errors.Is(cause, report.ErrTooLarge) {
+		lost("it never fits", cause)
+		return
 	}
 	select {
 	case s.endings <- struct{}{}:

@@ -50,9 +50,10 @@ func newIssuer(name string, parent *issuer, key crypto.Signer, isCA bool) *issue
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		Subject:      pkix.Name{Organization: []string{"Contoso"}, CommonName: name},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().AddDate(10, 0, 0),
-		IsCA:         isCA, BasicConstraintsValid: true, KeyUsage: usage,
+		// Made once for all tests, whose time may begin in 2000 (synctest).
+		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:  time.Date(2059, 1, 1, 0, 0, 0, 0, time.UTC),
+		IsCA:      isCA, BasicConstraintsValid: true, KeyUsage: usage,
 	}
 	self := &issuer{certificate: template, key: key}
 	if parent == nil {
