@@ -13,6 +13,7 @@ import (
 	"github.com/smallstep/certificates/authority"
 	"github.com/smallstep/certificates/authority/provisioner"
 	"github.com/smallstep/certificates/cas/apiv1"
+	"github.com/smallstep/nosql"
 
 	"github.com/step-ca-intune/step-ca-intune/provisioner/report"
 	"github.com/step-ca-intune/step-ca-intune/provisioner/status"
@@ -149,9 +150,9 @@ func (i *instance) claim(ctx context.Context, e *enrolment) (*report.Claim, *api
 	until := e.deadline.Add(grace)
 	claim, issued, err := i.state.store.Begin(ctx, e.record(), until)
 	for err == nil && issued != nil {
-		earlier := i.recall(e.key, issued.Serial)
-		if earlier != nil {
-			return nil, earlier, nil
+		earlier, err := i.recall(e.key, issued.Serial)
+		if earlier != nil || err != nil {
+			return nil, earlier, err
 		}
 		i.issued.forget(e.key)
 		claim, issued, err = i.state.store.Restart(ctx, e.record(), issued, until)
@@ -163,19 +164,26 @@ func (i *instance) claim(ctx context.Context, e *enrolment) (*report.Claim, *api
 }
 
 // recall returns the certificate with a serial number in decimal, as it was issued for a
-// request, unless it is gone or was revoked.
-func (i *instance) recall(k key, serial string) *apiv1.CreateCertificateResponse {
-	if revoked, err := i.authority.IsRevoked(serial); err != nil || revoked {
-		return nil
+// request, unless it is gone or was revoked. A database that does not answer has said neither.
+func (i *instance) recall(k key, serial string) (*apiv1.CreateCertificateResponse, error) {
+	revoked, err := i.authority.IsRevoked(serial)
+	if err != nil || revoked {
+		return nil, err
 	}
 	if r := i.issued.recall(k); r != nil && r.Certificate.SerialNumber.String() == serial {
-		return r
+		return r, nil
+	}
+	if !i.state.lasting {
+		return nil, nil
 	}
 	cert, err := i.authority.GetDatabase().GetCertificate(serial)
-	if err != nil {
-		return nil
+	switch {
+	case nosql.IsErrNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the certificate that the request has got: %w", err)
 	}
-	return &apiv1.CreateCertificateResponse{Certificate: cert, CertificateChain: i.chain}
+	return &apiv1.CreateCertificateResponse{Certificate: cert, CertificateChain: i.chain}, nil
 }
 
 // revoke revokes a certificate in step-ca's database; a second time does nothing. Without
