@@ -36,11 +36,11 @@ test:
 test-portable:
 	CGO_ENABLED=0 $(GO) test ./intune ./webhook ./provisioner/profile ./test/device ./test/intunesim
 
-# Hours of trouble in minutes: Intune away, storms, overload, replicas. PostgreSQL is
-# installed when missing.
+# Hours of trouble in minutes: Intune away, storms, overload, replicas. PostgreSQL and
+# MariaDB are installed when missing.
 outage:
-	./test/tools/debian.sh '/usr/lib/postgresql/*/bin/initdb:postgresql'
-	CGO_ENABLED=0 $(GO) test -count=1 -timeout 30m ./test/outage
+	./test/tools/debian.sh '/usr/lib/postgresql/*/bin/initdb:postgresql' mariadb-install-db:mariadb-server
+	CGO_ENABLED=0 NEED_SERVERS=1 $(GO) test -count=1 -timeout 30m ./test/outage
 
 # With a SCEP client that is a system service, certmonger, and with Prometheus' own checker;
 # both are installed when missing.

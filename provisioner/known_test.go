@@ -16,7 +16,7 @@ import (
 	"github.com/smallstep/certificates/cas/apiv1"
 	"github.com/smallstep/nosql"
 
-	"github.com/step-ca-intune/step-ca-intune/test/postgres"
+	"github.com/step-ca-intune/step-ca-intune/test/dbserver"
 )
 
 func fromJSON(t *testing.T, file string, v any) {
@@ -207,41 +207,35 @@ func TestANoteThatCannotBeReadIsANoteAllTheSame(t *testing.T) {
 	}
 }
 
-// On PostgreSQL two callers can both add a row: what they add must be the same.
+// On a server two callers can both add a row: what they add must be the same.
 func TestReplicasThatStartAtOnceNoteTheSame(t *testing.T) {
-	server, err := postgres.Start(t.Context())
-	if errors.Is(err, postgres.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Stop()
-	var replicas sync.WaitGroup
-	defer replicas.Wait()
-	first := newReplica(t, server.DSN)
-	for range 4 {
-		database := newReplica(t, server.DSN)
-		replicas.Go(func() {
-			k, err := readKnown(database)
-			if err == nil {
-				err = k.serve(database, []string{"a", "b"}, time.Now())
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	replicas.Wait()
-	k, err := readKnown(first)
-	if err != nil || len(k) != 2 || k["a"].Since.IsZero() || k["b"].Retired {
-		t.Errorf("got %v, %v", k, err)
-	}
+	onServers(t, func(t *testing.T, server *dbserver.Server) {
+		var replicas sync.WaitGroup
+		defer replicas.Wait()
+		first := newReplica(t, server)
+		for range 4 {
+			database := newReplica(t, server)
+			replicas.Go(func() {
+				k, err := readKnown(database)
+				if err == nil {
+					err = k.serve(database, []string{"a", "b"}, time.Now())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		replicas.Wait()
+		k, err := readKnown(first)
+		if err != nil || len(k) != 2 || k["a"].Since.IsZero() || k["b"].Retired {
+			t.Errorf("got %v, %v", k, err)
+		}
+	})
 }
 
-func newReplica(t *testing.T, dsn string) nosql.DB {
+func newReplica(t *testing.T, s *dbserver.Server) nosql.DB {
 	t.Helper()
-	database, err := nosql.New(nosql.PostgreSQLDriver, dsn, nosql.WithDatabase("known"))
+	database, err := nosql.New(s.Driver, s.Source(s.Address, "known"))
 	if err != nil {
 		t.Fatal(err)
 	}

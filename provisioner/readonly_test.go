@@ -8,7 +8,10 @@ import (
 	"testing"
 
 	"github.com/smallstep/certificates/db"
+	"github.com/smallstep/nosql"
 
+	"github.com/step-ca-intune/step-ca-intune/test/dbserver"
+	"github.com/step-ca-intune/step-ca-intune/test/mariadb"
 	"github.com/step-ca-intune/step-ca-intune/test/postgres"
 )
 
@@ -110,41 +113,54 @@ func times(t *testing.T, path string) (all string) {
 	return all
 }
 
-func TestATableOnPostgreSQLIsReadWithoutMakingAnything(t *testing.T) {
-	server, err := postgres.Start(t.Context())
-	if errors.Is(err, postgres.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Stop()
-	c := &db.Config{Type: "postgresql", DataSource: server.DSN, Database: "ca"}
-	if rows, err := readTable(t.Context(), c, tableKnown); err != nil || len(rows) != 0 {
-		t.Errorf("before the first start: %q, %v", rows, err)
-	}
-	if !isMissing(t, server.DSN, "ca") {
-		t.Error("the database was made")
-	}
-	fill(t, c, "intune", "intune two")
-	if rows, err := readTable(t.Context(), c, tableKnown); err != nil || len(rows) != 2 || string(rows["intune"]) != `{"since":"2026-01-02T03:04:05Z"}` {
-		t.Errorf("got %q, %v", rows, err)
-	}
-	if rows, err := readTable(t.Context(), c, "intune_provisioner"); err != nil || len(rows) != 0 {
-		t.Errorf("a table that is not there: %q, %v", rows, err)
+func TestATableOnAServerIsReadWithoutMakingAnything(t *testing.T) {
+	onServers(t, func(t *testing.T, server *dbserver.Server) {
+		c := &db.Config{Type: server.Driver, DataSource: server.Source(server.Address, "other"), Database: "ca"}
+		if rows, err := readTable(t.Context(), c, tableKnown); err != nil || len(rows) != 0 {
+			t.Errorf("before the first start: %q, %v", rows, err)
+		}
+		if !isMissing(t, server, "ca") {
+			t.Error("the database was made")
+		}
+		fill(t, c, "intune", "intune two")
+		if rows, err := readTable(t.Context(), c, tableKnown); err != nil || len(rows) != 2 || string(rows["intune"]) != `{"since":"2026-01-02T03:04:05Z"}` {
+			t.Errorf("got %q, %v", rows, err)
+		}
+		if rows, err := readTable(t.Context(), c, "intune_provisioner"); err != nil || len(rows) != 0 {
+			t.Errorf("a table that is not there: %q, %v", rows, err)
+		}
+		if isMissing(t, server, "ca") {
+			t.Error("the database is not where step-ca makes it")
+		}
+	})
+}
+
+// onServers runs a test on a new server of each kind.
+func onServers(t *testing.T, test func(t *testing.T, server *dbserver.Server)) {
+	for name, server := range map[string]*dbserver.Shared{
+		"PostgreSQL": {Start: postgres.Start}, "MariaDB": {Start: mariadb.Start},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer server.Stop()
+			test(t, server.Server(t))
+		})
 	}
 }
 
 // isMissing reports whether a server has no database of a name.
-func isMissing(t *testing.T, dsn, name string) bool {
+func isMissing(t *testing.T, s *dbserver.Server, name string) bool {
 	t.Helper()
-	d, err := sql.Open("pgx", postgresSource(dsn, "postgres"))
+	driver, always, query := "pgx", "postgres", "SELECT count(*) FROM pg_database WHERE datname = '"+name+"'"
+	if s.Driver == nosql.MySQLDriver {
+		driver, always, query = "mysql", "", "SELECT count(*) FROM information_schema.schemata WHERE schema_name = '"+name+"'"
+	}
+	d, err := sql.Open(driver, s.Source(s.Address, always))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
 	var n int
-	if err := d.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_database WHERE datname = $1", name).Scan(&n); err != nil {
+	if err := d.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n == 0

@@ -2,36 +2,29 @@ package report
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/smallstep/nosql"
 
+	"github.com/step-ca-intune/step-ca-intune/test/dbserver"
+	"github.com/step-ca-intune/step-ca-intune/test/mariadb"
 	"github.com/step-ca-intune/step-ca-intune/test/postgres"
 )
 
-// server is the PostgreSQL server of all tests that need one.
-var server = sync.OnceValues(func() (*postgres.Server, error) {
-	s, err := postgres.Start(context.Background())
-	running = s
-	return s, err
-})
-
-var running *postgres.Server
-
-var databases = struct {
-	sync.Mutex
-	count int
-}{}
+// The servers start with the first test that needs them.
+var (
+	postgreSQL = &dbserver.Shared{Start: postgres.Start}
+	mariaDB    = &dbserver.Shared{Start: mariadb.Start}
+	databases  atomic.Int32
+)
 
 func TestMain(m *testing.M) {
 	m.Run()
-	if running != nil {
-		running.Stop()
-	}
+	postgreSQL.Stop()
+	mariaDB.Stop()
 }
 
 // backend opens an empty database, twice if need be: the second one is what another
@@ -56,28 +49,22 @@ func backends() []backend {
 		file(nosql.BadgerV1Driver, "db"),
 		file(nosql.BadgerV2Driver, "db"),
 		file(nosql.BBoltDriver, "db"),
-		{name: nosql.PostgreSQLDriver, open: openPostgres},
+		served(nosql.PostgreSQLDriver, postgreSQL),
+		served(nosql.MySQLDriver, mariaDB),
 	}
 }
 
-func openPostgres(t *testing.T) func() Database {
-	s, err := server()
-	if errors.Is(err, postgres.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	databases.Lock()
-	databases.count++
-	name := fmt.Sprintf("test%d", databases.count)
-	databases.Unlock()
-	return func() Database { return openNoSQL(t, nosql.PostgreSQLDriver, s.DSN, nosql.WithDatabase(name)) }
+func served(driver string, server *dbserver.Shared) backend {
+	return backend{name: driver, open: func(t *testing.T) func() Database {
+		s := server.Server(t)
+		source := s.Source(s.Address, fmt.Sprintf("test%d", databases.Add(1)))
+		return func() Database { return openNoSQL(t, driver, source) }
+	}}
 }
 
-func openNoSQL(t testing.TB, driver, source string, options ...nosql.Option) Database {
+func openNoSQL(t testing.TB, driver, source string) Database {
 	t.Helper()
-	db, err := nosql.New(driver, source, options...)
+	db, err := nosql.New(driver, source)
 	if err != nil {
 		t.Fatal(err)
 	}

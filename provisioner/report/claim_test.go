@@ -171,20 +171,6 @@ func TestWhoTakesTooLongHasLostTheRequest(t *testing.T) {
 	})
 }
 
-func TestARequestThatDoesNotFitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
-	s := openStore(t, Memory())
-	r := requestOf("t")
-	r.CSR = make([]byte, 40_000)
-	if _, _, err := s.Begin(t.Context(), r, soon(s)); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("40,000 bytes: %v", err)
-	}
-	empty(t, s, tableRequests, tableTickets)
-	r.CSR = make([]byte, 30_000)
-	if err := begin(t, s, r).Prepare(t.Context(), certificate(), true); err != nil {
-		t.Errorf("30,000 bytes: %v", err)
-	}
-}
-
 func TestOldRequestsAreRemoved(t *testing.T) {
 	onEach(t, func(t *testing.T, open func() Database) {
 		c := newClock()

@@ -18,7 +18,7 @@ const (
 
 // someRaces is for what rests on the same foundation.
 func someRaces(t *testing.T) int {
-	if strings.HasSuffix(t.Name(), nosql.PostgreSQLDriver) {
+	if strings.HasSuffix(t.Name(), nosql.PostgreSQLDriver) || strings.HasSuffix(t.Name(), nosql.MySQLDriver) {
 		return races / 5 // each makes eight connections
 	}
 	return races

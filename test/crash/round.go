@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/step-ca-intune/step-ca-intune/test/dbserver"
 	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
-	"github.com/step-ca-intune/step-ca-intune/test/postgres"
 )
 
 const (
@@ -80,7 +80,7 @@ func (r *round) complain(format string, args ...any) {
 
 // play returns everything that is wrong. busy is held while the round needs the
 // processor; for most of its time it waits for reports.
-func (r *round) play(ctx context.Context, bin, dir string, server *postgres.Server, busy chan struct{}) error {
+func (r *round) play(ctx context.Context, bin, dir string, server *dbserver.Server, busy chan struct{}) error {
 	begin := time.Now()
 	defer func() { r.figures.Rounds, r.figures.Took = 1, time.Since(begin) }()
 	dir = filepath.Join(dir, fmt.Sprintf("round-%d", r.seed))
@@ -89,7 +89,7 @@ func (r *round) play(ctx context.Context, bin, dir string, server *postgres.Serv
 	}
 	o := Options{Queued: r.queued, Replicas: r.replicas, Links: r.replicas > 1, History: 100_000}
 	if r.postgres {
-		o.Postgres = server
+		o.Server = server
 	}
 	busy <- struct{}{}
 	err := r.storm(ctx, bin, dir, o)

@@ -13,10 +13,10 @@ import (
 
 	"github.com/smallstep/nosql"
 
+	"github.com/step-ca-intune/step-ca-intune/test/dbserver"
 	"github.com/step-ca-intune/step-ca-intune/test/device"
 	"github.com/step-ca-intune/step-ca-intune/test/harness"
 	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
-	"github.com/step-ca-intune/step-ca-intune/test/postgres"
 )
 
 // Provisioner is the name of a site's Intune provisioner.
@@ -24,11 +24,11 @@ const Provisioner = "intune"
 
 // Options describe a site. The zero value is one CA with badger in strict mode.
 type Options struct {
-	// Postgres keeps the site's database; nil means badger.
-	Postgres *postgres.Server
+	// Server keeps the site's database; nil means badger.
+	Server *dbserver.Server
 	// Queued is the mode of reporting.
 	Queued bool
-	// Replicas is how many CAs there are, one when zero. More than one need Postgres.
+	// Replicas is how many CAs there are, one when zero. More than one need a Server.
 	Replicas int
 	// Links puts a Link between each replica and its database and Intune.
 	Links bool
@@ -115,15 +115,15 @@ var databases atomic.Int64
 // PostgreSQL wants its template for itself.
 var creating sync.Mutex
 
-// openDatabase finds a place for the database. A new one of PostgreSQL is created
-// by opening it.
+// openDatabase finds a place for the database. A new one of a server is created by
+// opening it.
 func (s *Site) openDatabase(dir string) error {
 	s.driver, s.dataSource = string(harness.Badger), filepath.Join(dir, "ca", "db")
-	if s.Postgres == nil {
+	if s.Server == nil {
 		return nil
 	}
 	name := fmt.Sprintf("stepca_%d", databases.Add(1))
-	s.driver, s.dataSource = nosql.PostgreSQLDriver, dataSource(s.Postgres.Address, name)
+	s.driver, s.dataSource = s.Server.Driver, s.Server.Source(s.Server.Address, name)
 	creating.Lock()
 	defer creating.Unlock()
 	db, err := nosql.New(s.driver, s.dataSource)
@@ -131,10 +131,6 @@ func (s *Site) openDatabase(dir string) error {
 		return fmt.Errorf("creating the database: %w", err)
 	}
 	return db.Close()
-}
-
-func dataSource(address, name string) string {
-	return "postgresql://test@" + address + "/" + name + "?sslmode=disable"
 }
 
 func (s *Site) newAuthority(dir string) (*harness.Authority, error) {
@@ -170,8 +166,8 @@ func (s *Site) connect(r *Replica) (err error) {
 	if r.Intune, err = NewLink(""); err != nil {
 		return err
 	}
-	if s.Postgres != nil {
-		if r.Database, err = NewLink(s.Postgres.Address); err != nil {
+	if s.Server != nil {
+		if r.Database, err = NewLink(s.Server.Address); err != nil {
 			return err
 		}
 	}
@@ -180,7 +176,7 @@ func (s *Site) connect(r *Replica) (err error) {
 		entry["intune"].(map[string]any)["proxy"] = map[string]any{"url": "http://" + r.Intune.Address()}
 		if r.Database != nil {
 			db := config["db"].(map[string]any)
-			db["dataSource"] = strings.Replace(s.dataSource, s.Postgres.Address, r.Database.Address(), 1)
+			db["dataSource"] = strings.Replace(s.dataSource, s.Server.Address, r.Database.Address(), 1)
 		}
 	})
 }

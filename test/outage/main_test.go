@@ -5,7 +5,6 @@ package outage
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -14,8 +13,10 @@ import (
 	"time"
 
 	"github.com/step-ca-intune/step-ca-intune/test/crash"
+	"github.com/step-ca-intune/step-ca-intune/test/dbserver"
 	"github.com/step-ca-intune/step-ca-intune/test/harness"
 	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
+	"github.com/step-ca-intune/step-ca-intune/test/mariadb"
 	"github.com/step-ca-intune/step-ca-intune/test/postgres"
 )
 
@@ -27,8 +28,11 @@ var bin string
 // noteSources makes go test run these tests again when the programs have changed.
 var noteSources = sync.OnceValue(func() error { return harness.NoteSources(context.Background()) })
 
-// database is one server for all tests, which starts with the first that needs it.
-var database = sync.OnceValues(func() (*postgres.Server, error) { return postgres.Start(context.Background()) })
+// The servers start with the first test that needs them.
+var (
+	postgreSQL = &dbserver.Shared{Start: postgres.Start}
+	mariaDB    = &dbserver.Shared{Start: mariadb.Start}
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -47,9 +51,8 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	if server, err := database(); err == nil {
-		server.Stop()
-	}
+	postgreSQL.Stop()
+	mariaDB.Stop()
 	return code
 }
 
@@ -61,22 +64,14 @@ func sized[T any](large, small T) T {
 	return small
 }
 
-// newSite starts a site for a test, which is skipped where PostgreSQL is missing and
-// needed.
-func newSite(t *testing.T, onPostgres bool, o crash.Options) *crash.Site {
+// newSite starts a site for a test, with badger unless it is given a server.
+func newSite(t *testing.T, on *dbserver.Shared, o crash.Options) *crash.Site {
 	t.Helper()
 	if err := noteSources(); err != nil {
 		t.Fatal(err)
 	}
-	if onPostgres {
-		server, err := database()
-		if errors.Is(err, postgres.ErrNotInstalled) {
-			t.Skip(err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Postgres = server
+	if on != nil {
+		o.Server = on.Server(t)
 	}
 	o.History = 100_000
 	site, err := crash.NewSite(t.Context(), bin, t.TempDir(), o)

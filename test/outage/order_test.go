@@ -50,7 +50,7 @@ func TestAFailureIsNotReportedAfterTheCertificateThatFollowedIt(t *testing.T) {
 			t.Parallel()
 			o, options := newOperator(t)
 			options.Queued = queued
-			s := newSite(t, false, options)
+			s := newSite(t, nil, options)
 			devices := newDevices(t, s, 1, "late")
 			fault(t, s, intunesim.Fault{Operation: intunesim.OpFailure, Status: 503})
 			o.denies.Store(true)
@@ -78,7 +78,7 @@ func TestARepeatThatFailsDoesNotUndoTheCertificate(t *testing.T) {
 			t.Parallel()
 			o, options := newOperator(t)
 			options.Queued = queued
-			s := newSite(t, false, options)
+			s := newSite(t, nil, options)
 			devices := newDevices(t, s, 1, "repeat")
 			enrolAll(t, s, devices, 1, 1)
 			o.denies.Store(true)
@@ -93,7 +93,7 @@ func TestARepeatThatFailsDoesNotUndoTheCertificate(t *testing.T) {
 // As above; this time the database is out of reach for a moment.
 func TestARepeatWithoutDatabaseDoesNotUndoTheCertificate(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, true, crash.Options{Links: true})
+	s := newSite(t, postgreSQL, crash.Options{Links: true})
 	devices := newDevices(t, s, 1, "repeat")
 	enrolAll(t, s, devices, 1, 1)
 	s.Replicas[0].Database.Cut()

@@ -21,7 +21,7 @@ import (
 func TestAnOverloadEndsInFailuresAndCostsLittleMemory(t *testing.T) {
 	// The shorter time leaves a busy machine more of the 15 s after which step-ca cuts
 	// an answer off.
-	s := newSite(t, false, crash.Options{Edit: func(entry map[string]any) {
+	s := newSite(t, nil, crash.Options{Edit: func(entry map[string]any) {
 		entry["intune"].(map[string]any)["timeout"] = sized("10s", "5s")
 	}})
 	const allowed = 256 << 20

@@ -18,7 +18,7 @@ const perSecond = 50
 func TestQueuedModeIssuesDuringAnOutageAndCatchesUp(t *testing.T) {
 	t.Parallel()
 	const maxConcurrent, answerTime = 8, 400 * time.Millisecond
-	s := newSite(t, false, crash.Options{Queued: true, Edit: func(entry map[string]any) {
+	s := newSite(t, nil, crash.Options{Queued: true, Edit: func(entry map[string]any) {
 		entry["intune"].(map[string]any)["maxConcurrent"] = maxConcurrent
 	}})
 	outage, each := sized(60*time.Second, 15*time.Second), 200*time.Millisecond
@@ -121,7 +121,7 @@ func transaction(t *testing.T, c intunesim.Request) string {
 // Without waiting for Intune's answers, the reports still come at no more than 50 a second.
 func TestCatchingUpIsNoStampede(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, false, crash.Options{Queued: true})
+	s := newSite(t, nil, crash.Options{Queued: true})
 	devices := newDevices(t, s, sized(1000, 200), "stampede")
 	fault(t, s, intunesim.Fault{Operation: intunesim.OpSuccess, Status: 500})
 	enrolAll(t, s, devices, 20, 1)

@@ -20,7 +20,7 @@ func TestRepeatsAcrossReplicasGetOneCertificate(t *testing.T) {
 	for name, queued := range map[string]bool{"strict": false, "queued": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, true, crash.Options{Queued: queued, Replicas: 2})
+			s := newSite(t, postgreSQL, crash.Options{Queued: queued, Replicas: 2})
 			devices := newDevices(t, s, 10, "repeat")
 			// Long enough for the copies to meet.
 			fault(t, s, intunesim.Fault{Operation: intunesim.OpValidate, Delay: 200 * time.Millisecond, Probability: 0.5})
@@ -110,7 +110,7 @@ func checkOneCertificate(t *testing.T, b *crash.Books, name string, copies []*cr
 // replica.
 func TestARevokedCertificateIsNotHandedOutAgain(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, true, crash.Options{Replicas: 2})
+	s := newSite(t, postgreSQL, crash.Options{Replicas: 2})
 	devices := newDevices(t, s, 2, "revoked")
 	for i, d := range devices {
 		askOnce(t, d, s.Replicas[0])

@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"github.com/step-ca-intune/step-ca-intune/test/crash"
+	"github.com/step-ca-intune/step-ca-intune/test/dbserver"
 	"github.com/step-ca-intune/step-ca-intune/test/harness"
 	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
 )
 
 func TestAStopWithAFullOutboxKeepsItAndTheNextStartDeliversIt(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"badger", "PostgreSQL"} {
+	for name, server := range map[string]*dbserver.Shared{"badger": nil, "PostgreSQL": postgreSQL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, name == "PostgreSQL", crash.Options{Queued: true})
+			s := newSite(t, server, crash.Options{Queued: true})
 			devices := newDevices(t, s, sized(1000, 100), "stop")
 			// Intune does not even answer: what is under way has to be given up.
 			fault(t, s, intunesim.Fault{Operation: intunesim.OpSuccess, Delay: time.Minute})
@@ -51,7 +52,7 @@ func TestReloadsDuringAnOutageLoseAndDoubleNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, false, crash.Options{Queued: true})
+			s := newSite(t, nil, crash.Options{Queued: true})
 			devices := newDevices(t, s, sized(500, 100), "reload")
 			fault(t, s, f)
 			var wg sync.WaitGroup

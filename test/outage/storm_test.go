@@ -15,7 +15,7 @@ func TestAStormPasses(t *testing.T) {
 	for name, queued := range map[string]bool{"strict": false, "queued": true} {
 		t.Run(name, func(t *testing.T) {
 			p, variable := newProfile(t)
-			s := newSite(t, false, crash.Options{Queued: queued, Env: []string{variable}})
+			s := newSite(t, nil, crash.Options{Queued: queued, Env: []string{variable}})
 			enrolAll(t, s, newDevices(t, s, 50, "warm"), 20, 1)
 			devices := newDevices(t, s, sized(10_000, 500), "storm")
 			goroutines, heap := p.goroutines(), p.heap()
