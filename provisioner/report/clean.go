@@ -70,6 +70,9 @@ func (s *Store) removeLeftovers(ctx context.Context) error {
 	keep := map[string]bool{}
 	for _, e := range requests {
 		key := string(e.Key)
+		if !isKey(key) {
+			continue // it locks requests
+		}
 		c, err := s.currentClaim(ctx, key, e.Value)
 		if err != nil {
 			keep[key] = true
@@ -103,7 +106,7 @@ func (s *Store) removeLeftovers(ctx context.Context) error {
 func (s *Store) currentClaim(ctx context.Context, key string, value []byte) (*claimRow, error) {
 	c := &claimRow{}
 	err := decode(value, c)
-	if errors.Is(err, errUnreadable) && isKey(key) {
+	if errors.Is(err, errUnreadable) {
 		return s.readClaim(ctx, key)
 	}
 	return c, err

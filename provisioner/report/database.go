@@ -15,7 +15,6 @@ type Database interface {
 // The tables. What is listed at short intervals, journal and outbox, holds small rows;
 // their certificates and requests are in the tables named data.
 const (
-	tableLocks       = "intune_locks"
 	tableRequests    = "intune_requests"
 	tableTickets     = "intune_request_tickets"
 	tableJournal     = "intune_journal"
@@ -27,7 +26,7 @@ const (
 
 func tables() []string {
 	return []string{
-		tableLocks, tableRequests, tableTickets, tableJournal, tableJournalData,
-		tableOutbox, tableOutboxData, tableUnreadable,
+		tableRequests, tableTickets, tableJournal, tableJournalData, tableOutbox,
+		tableOutboxData, tableUnreadable,
 	}
 }

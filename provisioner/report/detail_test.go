@@ -75,7 +75,7 @@ func TestAStoreAnswersWhileItsDatabaseDoes(t *testing.T) {
 	if err := s.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := s.commit(t.Context(), func(tx *transaction) { tx.del(tableLocks, "00") }); err != nil {
+	if err := s.commit(t.Context(), func(tx *transaction) { tx.del(tableRequests, "00") }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Ping(t.Context()); err == nil {

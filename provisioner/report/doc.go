@@ -57,8 +57,10 @@
 // exist: two callers both win. On an existing row it is: it holds the row until the
 // transaction ends. And no condition stops a nosql transaction but one: a read of a row
 // that is not there undoes it, on every database. Hence:
-//   - A fixed set of lock rows. A transaction about a request first swaps its lock row
-//     with itself. badger, which has no locks, answers with a conflict and is asked again.
+//   - A fixed set of lock rows, which stand between the requests: MySQL locks the gap
+//     around a row to be added, and so at most as far as to the next lock row. A
+//     transaction about a request first swaps its lock row with itself. badger, which has
+//     no locks, answers with a conflict and is asked again.
 //   - Tickets. Each change of a request gives it a new random token, and one row named
 //     after it. A transaction that relies on a state reads the ticket of that state: if
 //     somebody else has changed the request since, it fails as a whole.

@@ -7,7 +7,7 @@ import (
 
 // Ping returns nil when the database answers and holds what the package needs.
 func (s *Store) Ping(ctx context.Context) error {
-	value, err := s.get(ctx, tableLocks, lockOf("00"))
+	value, err := s.get(ctx, tableRequests, lockOf("00"))
 	if err == nil && value == nil {
 		err = errNoLocks
 	}

@@ -13,7 +13,9 @@ import (
 )
 
 // lockSlots is how many rows lock requests: the first byte of a request's key picks one.
-// They are never removed and their value never changes.
+// They are never removed and their value never changes. Each stands before the requests
+// that it locks, in their table: whoever adds a row on MySQL locks the gap between its
+// neighbours, and two who have locked the same gap are a deadlock.
 const lockSlots = 256
 
 var lockValue = []byte("lock")
@@ -68,7 +70,7 @@ func Open(ctx context.Context, db Database, log *slog.Logger) (*Store, error) {
 
 // createLocks adds the rows that are missing. All replicas write the same value.
 func (s *Store) createLocks(ctx context.Context) error {
-	entries, err := s.list(ctx, tableLocks)
+	entries, err := s.list(ctx, tableRequests)
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (s *Store) createLocks(ctx context.Context) error {
 	return s.commit(ctx, func(t *transaction) {
 		for i := range lockSlots {
 			if key := hex.EncodeToString([]byte{byte(i)}); !exists[key] {
-				t.set(tableLocks, key, lockValue)
+				t.set(tableRequests, key, lockValue)
 			}
 		}
 	})

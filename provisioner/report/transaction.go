@@ -16,7 +16,7 @@ const commitAttempts = 12
 var (
 	// errMissing says that a row that a transaction relies on is not there.
 	errMissing = errors.New("the row is gone")
-	errNoLocks = errors.New("the rows that lock requests are gone from table " + tableLocks + ": restart the CA")
+	errNoLocks = errors.New("the rows that lock requests are gone from table " + tableRequests + ": restart the CA")
 )
 
 // transaction is a sequence of operations that happen together or not at all. nosql knows
@@ -34,7 +34,7 @@ func (t *transaction) add(e *database.TxEntry) *database.TxEntry {
 // lock makes other transactions with the same lock wait for this one, or fail. It has to
 // come first: MySQL's snapshot begins with the first plain read.
 func (t *transaction) lock(key string) {
-	t.locks = append(t.locks, t.swap(tableLocks, lockOf(key), lockValue, lockValue))
+	t.locks = append(t.locks, t.swap(tableRequests, lockOf(key), lockValue, lockValue))
 }
 
 // need undoes the transaction unless the row exists.
