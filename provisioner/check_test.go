@@ -8,7 +8,9 @@ import (
 	"errors"
 	"io"
 	"math/big"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +197,38 @@ func TestCheckNamesTheChainAsStepCASendsIt(t *testing.T) {
 		if len(x.findings) != 1 || x.findings[0].What != "SCEP clients see "+want {
 			t.Errorf("got %+v instead of %q", x.findings, want)
 		}
+	}
+}
+
+func TestCheckFindsTheFileOfAKeyHoweverItIsNamed(t *testing.T) {
+	for key, want := range map[string]string{
+		"/secrets/ra.key":                         "/secrets/ra.key",
+		"ra.key":                                  "ra.key",
+		"softkms:/secrets/ra.key":                 "/secrets/ra.key",
+		"softkms:ra.key":                          "ra.key",
+		"softkms:path=/secrets/ra.key":            "/secrets/ra.key",
+		"softkms:path=/secrets/my+ra%3Bkey":       "/secrets/my ra;key",
+		"pkcs11:id=7330;object=ra?pin-value=1234": "",
+		"awskms:key-id=1":                         "",
+		"":                                        "",
+	} {
+		if got := keyFile(key); got != want {
+			t.Errorf("%q: got %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestCheckFindsADecrypterKeyThatOthersMayRead(t *testing.T) {
+	key := writeFile(t, filepath.Join(t.TempDir(), "ra.key"), keyPEM(testDecrypter().key))
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	entry := with(intuneEntry(t, "intune"), certificatePEM(testDecrypter().certificate), "decrypterCertificate")
+	findings := examine(t, writeCA(t, nil, with(entry, "softkms:path="+key, "decrypterKey")))
+	if !slices.ContainsFunc(findings, func(f Finding) bool {
+		return f.State == StateWarning && f.Area == "files" && strings.HasPrefix(f.What, "the decrypter's key, "+key)
+	}) {
+		t.Errorf("got %+v", findings)
 	}
 }
 

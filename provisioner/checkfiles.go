@@ -1,11 +1,14 @@
 package provisioner
 
 import (
+	"cmp"
 	"os"
 	"runtime"
 	"strings"
 
 	"github.com/smallstep/certificates/authority/provisioner"
+	"go.step.sm/crypto/kms/softkms"
+	"go.step.sm/crypto/kms/uri"
 )
 
 // secretFile is a file that only the user who runs step-ca should read.
@@ -44,7 +47,7 @@ func (x *examination) files() {
 
 func (x *examination) secretFiles() (all []secretFile) {
 	add := func(what, path string) {
-		if path, ok := strings.CutPrefix(path, "softkms:"); ok || !strings.Contains(path, ":") && path != "" {
+		if path := keyFile(path); path != "" {
 			all = append(all, secretFile{what: what, path: path})
 		}
 	}
@@ -69,6 +72,19 @@ func (x *examination) secretFiles() (all []secretFile) {
 		}
 	}
 	return all
+}
+
+// keyFile returns the file that holds a key, empty for a key elsewhere. A URI of softkms is
+// read as softkms does.
+func keyFile(key string) string {
+	u, err := uri.ParseWithScheme(softkms.Scheme, key)
+	switch {
+	case err == nil:
+		return cmp.Or(u.Get("path"), u.Path, u.Opaque)
+	case strings.Contains(key, ":"):
+		return ""
+	}
+	return key
 }
 
 // settings returns what can be read of an entry's `intune` object.
