@@ -33,3 +33,28 @@ func TestFilesOfACAThatIsThereBelongToItsOwner(t *testing.T) {
 		}
 	}
 }
+
+// A CA that reads its ca.json as a member of a group could not read it afterwards.
+func TestTheModeOfACAThatIsThereIsKeptWhateverTheUmask(t *testing.T) {
+	file, password := existing(t, "EC")
+	if err := os.Chmod(file, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	p := prepare(t, map[string]string{"existing": file, "provisioner": "second", "password-file": password})
+	before := syscall.Umask(0o077)
+	err := p.Write()
+	syscall.Umask(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := filepath.Join(filepath.Dir(filepath.Dir(file)), "secrets")
+	for path, want := range map[string]os.FileMode{file: 0o640, p.guide.backup: 0o640, filepath.Join(secrets, "second.secret"): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %#o", path, got)
+		}
+	}
+}

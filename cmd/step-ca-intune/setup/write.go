@@ -95,8 +95,10 @@ func writeNew(path string, content []byte, mode fs.FileMode, like fs.FileInfo) (
 			_ = os.Remove(path)
 		}
 	}()
-	if err := chownLike(f, like); err != nil {
-		return err
+	if like != nil { // the umask of who runs this is not that of the CA
+		if err := errors.Join(chownLike(f, like), f.Chmod(mode)); err != nil {
+			return err
+		}
 	}
 	if _, err := f.Write(content); err != nil {
 		return err
