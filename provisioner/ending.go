@@ -60,7 +60,7 @@ func (end *ending) write(ctx context.Context) error {
 		if err := end.entry.instance.revoke(cert); err != nil {
 			return fmt.Errorf("revoking an undelivered certificate: %w", err)
 		}
-		end.entry.log.Warn("undelivered certificate revoked", "transaction", clip(end.request.TransactionID), "serial", serialOf(cert))
+		end.entry.log.Warn("undelivered certificate revoked", "transaction", clip(end.request.TransactionID), "serial", serialOf(cert), "thumbprint", thumbprintOf(cert))
 		end.revoke = nil
 	}
 	err := end.claim.Abort(ctx, end.failure)

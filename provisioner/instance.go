@@ -116,9 +116,12 @@ func (i *instance) started() (err error) {
 func (i *instance) serves() {
 	i.board.Show(i)
 	i.serveOnce.Do(func() {
-		if !i.state.deliveredBy(i) {
-			go i.state.deliver(i)
-		}
+		// No request waits for what the instance before has under way.
+		go func() {
+			if !i.state.deliveredBy(i) {
+				i.state.deliver(i)
+			}
+		}()
 	})
 }
 

@@ -66,10 +66,10 @@ func (s *state) deliverFirst(i *instance) {
 
 // deliver lets an instance deliver the reports from now on, instead of the one that did.
 func (s *state) deliver(i *instance) {
-	s.halt()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.delivery != nil {
+	s.halt()
+	if s.ended {
 		return
 	}
 	d := report.NewDelivery(s.store, i, i, i.parallel())
@@ -83,10 +83,8 @@ func (s *state) deliver(i *instance) {
 	}()
 }
 
-// halt ends the delivery and returns it, nil when none was running.
+// halt ends the delivery and returns it, nil when none was running. The caller holds mu.
 func (s *state) halt() *report.Delivery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	d := s.delivery
 	if d == nil {
 		return nil
@@ -112,8 +110,8 @@ func (s *state) end() {
 	case <-time.After(stopTimeout):
 		s.log.Error("stopping while enrolments are still under way")
 	}
-	d := s.halt()
 	s.mu.Lock()
+	d := s.halt()
 	s.ended = true
 	s.mu.Unlock()
 	if d == nil {

@@ -70,7 +70,8 @@ func Database(configFile string, log *slog.Logger) error {
 	if _, err := open(dir, values, true); err != nil {
 		return fmt.Errorf("mending the database after a kill, its value log is kept as %s: %w", kept, err)
 	}
-	log.Warn("the database ended in a half-written entry, as after a kill; it has been cut off", "database", dir, "kept", kept)
+	log.Warn("the database ended in a half-written entry, as after a kill; it has been cut off. More than some kilobytes are damage: restore a backup then",
+		"database", dir, "kept", kept, "bytes", sizeOf(kept)-sizeOf(filepath.Join(values, file)))
 	return nil
 }
 
@@ -130,6 +131,14 @@ func isLast(file, dir string) error {
 	return nil
 }
 
+func sizeOf(file string) int64 {
+	info, err := os.Stat(file)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // keep copies a file.
 func keep(file string) (string, error) {
 	from, err := os.Open(file)
@@ -144,6 +153,7 @@ func keep(file string) (string, error) {
 	}
 	if _, err := io.Copy(to, from); err != nil {
 		to.Close()
+		os.Remove(name)
 		return "", err
 	}
 	return name, errors.Join(to.Sync(), to.Close())

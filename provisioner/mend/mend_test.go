@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/smallstep/nosql"
@@ -107,7 +108,7 @@ func TestATornDatabaseOpensAgain(t *testing.T) {
 			t.Errorf("%d of 99 whole rows", n)
 		}
 		files := kept(t, dir)
-		if len(files) != 1 || !bytes.Contains(log.Bytes(), []byte(files[0])) {
+		if len(files) != 1 || !bytes.Contains(log.Bytes(), []byte(files[0])) || !regexp.MustCompile(`bytes=[1-9]\d{2,3}\s`).Match(log.Bytes()) {
 			t.Fatalf("kept %q, logged %s", files, &log)
 		}
 		if after, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(after, before) {

@@ -24,14 +24,14 @@ func (r *round) fly(ctx context.Context, q *queued) {
 	b := r.breaker(q.row.Provisioner)
 	res, delivered := result{q: q, held: b.open()}, r.delivered[q.id]
 	b.sent()
-	go func() { r.results <- r.store.attempt(ctx, r.sender, res, delivered) }()
+	go func() { r.results <- r.store.attempt(ctx, r.sender, res, delivered, leaseFor) }()
 }
 
 // attempt sends one report, if nobody else does, and writes down what came of it.
-func (s *Store) attempt(ctx context.Context, sender Sender, res result, delivered bool) result {
+func (s *Store) attempt(ctx context.Context, sender Sender, res result, delivered bool, bound time.Duration) result {
 	q := res.q
 	// The database is told also when the delivery has to stop.
-	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor)
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
 	begin := s.now()
 	if mine, err := s.lease(writing, q); err != nil || !mine {

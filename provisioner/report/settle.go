@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// settleGrace is what the database has to note an attempt that used up its caller's time.
+const settleGrace = 3 * time.Second
+
 // ErrUnsettled says that an earlier report of the transaction is still on its way to
 // Intune.
 var ErrUnsettled = errors.New("an earlier report of this transaction has not reached Intune yet")
@@ -42,14 +45,19 @@ func (s *Store) Settle(ctx context.Context, r Request, sender Sender) error {
 // settle makes one attempt. It returns nil when the report is out of the way, or when
 // somebody else is at it.
 func (s *Store) settle(ctx context.Context, q *queued, sender Sender) error {
-	res := s.attempt(ctx, sender, result{q: q}, false)
+	bound := leaseFor
+	if deadline, ok := ctx.Deadline(); ok {
+		bound = min(bound, deadline.Sub(s.now())+settleGrace)
+	}
+	res := s.attempt(ctx, sender, result{q: q}, false, bound)
 	switch {
 	case res.err == nil && !res.lost:
 		s.log.Info("report delivered", append(attrs(q), "attempts", q.row.Attempts+1)...)
 	case res.err != nil && !res.lost && q.row.State == stateDead:
 		s.logDead(q)
 	case res.err != nil:
-		return fmt.Errorf("%w: %w", ErrUnsettled, res.err)
+		// Not to be taken for what Intune says about the caller's own call.
+		return fmt.Errorf("%w: %v", ErrUnsettled, res.err)
 	}
 	return nil
 }

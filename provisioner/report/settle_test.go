@@ -50,7 +50,7 @@ func TestSettleFailsWhileAReportCannotBeDelivered(t *testing.T) {
 		s := openStore(t, Memory())
 		add(t, s, failureReport("t"))
 		err := s.Settle(t.Context(), requestOf("t"), sendFunc(func(context.Context, Report) error { return errUnavailable }))
-		if !errors.Is(err, ErrUnsettled) || !errors.Is(err, intune.ErrUnavailable) {
+		if !errors.Is(err, ErrUnsettled) || errors.Is(err, intune.ErrUnavailable) {
 			t.Errorf("got %v", err)
 		}
 		if r := only(t, s); r.Dead || r.Attempts != 1 || r.Error == "" {

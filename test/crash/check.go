@@ -113,8 +113,7 @@ func (r *round) checkStored(b *Books, holders map[string]*Device) {
 }
 
 // checkFailures: each failure of an approved request has been reported, or its report
-// is listed as dead, or another copy of the request has had the last word: it got a
-// certificate, or its own failure has been reported.
+// is listed as dead, or another copy of the request has got a certificate.
 func (r *round) checkFailures(b *Books, holders map[string]*Device) {
 	dead := map[string]int{}
 	for _, report := range b.Reports {
@@ -139,7 +138,7 @@ func (r *round) checkFailures(b *Books, holders map[string]*Device) {
 	for transaction, n := range failed {
 		reported := b.Delivered(intunesim.OpFailure, transaction)
 		missing := n - reported - dead[transaction]
-		if reported > 0 || held[transaction] {
+		if held[transaction] {
 			missing -= b.Superseded[transaction]
 		}
 		switch {
