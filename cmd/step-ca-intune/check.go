@@ -42,7 +42,7 @@ It ends with status 0 when there is no problem, 1 when there are some, and 2 whe
 ## EXAMPLES
 
 '''
-$ step-ca-intune check /etc/step-ca/config/ca.json --password-file /etc/step-ca/password.txt
+$ step-ca-intune check /etc/step-ca/config/ca.json --password-file /etc/step-ca/secrets/password
 '''`,
 		Flags: []cli.Flag{
 			cli.StringFlag{Name: "password-file", Usage: "the <file> with the password of the CA's key, as you give it to step-ca."},

@@ -33,7 +33,7 @@ Run it as the user of the CA, and while the CA is stopped unless its database is
 ## EXAMPLES
 
 '''
-$ step-ca-intune retire intune /etc/step-ca/ca.json
+$ step-ca-intune retire intune /etc/step-ca/config/ca.json
 '''`,
 		Action: func(ctx *cli.Context) error {
 			name, file := ctx.Args().Get(0), step.CaConfigFile()
