@@ -91,7 +91,7 @@ type terminal struct{}
 var _ setup.Asker = terminal{}
 
 func (terminal) Ask(question, preset string, check func(string) error) (string, error) {
-	answer, err := ui.Prompt(question, ui.WithDefaultValue(preset), ui.WithAllowEdit(true), ui.WithValidateFunc(check))
+	answer, err := ui.Prompt(question, ui.WithDefaultValue(preset), ui.WithValidateFunc(check))
 	return answer, withoutTerminal(err)
 }
 
