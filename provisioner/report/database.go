@@ -13,7 +13,10 @@ type Database interface {
 }
 
 // The tables. What is listed at short intervals, journal and outbox, holds small rows;
-// their certificates and requests are in the tables named data.
+// their certificates and requests are in the tables named data. Listing costs more than it
+// may in an enrolment, whatever the table holds: badger goes on reading behind its end,
+// over every row that was ever deleted there and is not compacted yet. Table slots says
+// when it is worth it.
 const (
 	tableRequests    = "intune_requests"
 	tableTickets     = "intune_request_tickets"
@@ -21,12 +24,13 @@ const (
 	tableJournalData = "intune_journal_data"
 	tableOutbox      = "intune_outbox"
 	tableOutboxData  = "intune_outbox_data"
+	tableSlots       = "intune_outbox_slots"
 	tableUnreadable  = "intune_unreadable"
 )
 
 func tables() []string {
 	return []string{
 		tableRequests, tableTickets, tableJournal, tableJournalData, tableOutbox,
-		tableOutboxData, tableUnreadable,
+		tableOutboxData, tableSlots, tableUnreadable,
 	}
 }

@@ -49,7 +49,9 @@
 // stays pending for ever.
 //
 // Not everything passes through the outbox: with strict reporting a success goes to Intune
-// before the certificate leaves. [Store.Settle] keeps the order of a transaction there.
+// before the certificate leaves. [Store.Settle] keeps the order of a transaction there. It
+// reads one small row, and the whole outbox only when a report has become pending since it
+// did so last, in a transaction that shares that row.
 //
 // # Transactions
 //

@@ -16,17 +16,18 @@ type glances struct {
 }
 
 type glance struct {
-	done   chan struct{}
-	groups map[string][]queued // each in the order of ids
-	err    error
+	done    chan struct{}
+	groups  map[string][]queued // each in the order of ids
+	pending map[string][]string // by slot, the groups that have a pending report
+	err     error
 }
 
-// glance returns the reports by group, as of a moment after the call.
-func (s *Store) glance(ctx context.Context) (map[string][]queued, error) {
+// glance returns the outbox as of a moment after the call.
+func (s *Store) glance(ctx context.Context) (*glance, error) {
 	g := s.glances.join(func(g *glance) { s.look(g) })
 	select {
 	case <-g.done:
-		return g.groups, g.err
+		return g, g.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -59,9 +60,14 @@ func (s *Store) look(g *glance) {
 		g.err = err
 		return
 	}
-	all.last, g.groups = make(map[string]queued, len(rows)), map[string][]queued{}
+	all.last = make(map[string]queued, len(rows))
+	g.groups, g.pending = map[string][]queued{}, map[string][]string{}
 	for _, q := range rows {
 		all.last[q.id] = *q
-		g.groups[q.row.Group] = append(g.groups[q.row.Group], *q)
+		group := q.row.Group
+		g.groups[group] = append(g.groups[group], *q)
+		if q.row.State == statePending {
+			g.pending[slotOf(group)] = append(g.pending[slotOf(group)], group)
+		}
 	}
 }

@@ -57,14 +57,20 @@ func (s *Store) readOutbox(ctx context.Context, last map[string]queued) ([]*queu
 }
 
 // replace writes a report's row if it is still as q has it, and reports whether it was.
-// The row exists, so that this is atomic on every database.
-func (s *Store) replace(ctx context.Context, q *queued, row outboxRow) (bool, error) {
+// The row exists, so that this is atomic on every database. What extra adds happens whether
+// it was or not.
+func (s *Store) replace(ctx context.Context, q *queued, row outboxRow, extra ...func(*transaction)) (bool, error) {
 	value, err := encode(&row)
 	if err != nil {
 		return false, err
 	}
 	var entry *database.TxEntry
-	err = s.commit(ctx, func(t *transaction) { entry = t.swap(tableOutbox, q.id, q.value, value) })
+	err = s.commit(ctx, func(t *transaction) {
+		entry = t.swap(tableOutbox, q.id, q.value, value)
+		for _, add := range extra {
+			add(t)
+		}
+	})
 	if err != nil {
 		return false, err
 	}
@@ -125,7 +131,7 @@ func (s *Store) Retry(ctx context.Context, id string) error {
 	row, now := q.row, at(s.now())
 	row.State, row.Since, row.Next, row.Attempts = statePending, now, now, 0
 	row.Owner, row.Until = "", 0
-	done, err := s.replace(ctx, q, row)
+	done, err := s.replace(ctx, q, row, func(t *transaction) { t.stir(row.Group) })
 	if err == nil && !done {
 		err = ErrSending
 	}

@@ -116,9 +116,9 @@ func (s *Store) newRow(r *Report) *outboxRow {
 	return row
 }
 
-// outboxRows are a report's two rows; nil for no report.
+// outboxRows are a report's rows; nil for no report.
 type outboxRows struct {
-	id        string
+	id, group string
 	row, data []byte
 }
 
@@ -129,7 +129,8 @@ func (s *Store) rowsOf(r *Report) (*outboxRows, error) {
 	if err := r.fits(); err != nil {
 		return nil, err
 	}
-	row, err := encode(s.newRow(r))
+	small := s.newRow(r)
+	row, err := encode(small)
 	if err != nil {
 		return nil, err
 	}
@@ -137,13 +138,14 @@ func (s *Store) rowsOf(r *Report) (*outboxRows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outboxRows{id: s.newID(), row: row, data: data}, nil
+	return &outboxRows{id: s.newID(), group: small.Group, row: row, data: data}, nil
 }
 
 func (o *outboxRows) add(t *transaction) {
 	if o != nil {
 		t.set(tableOutbox, o.id, o.row)
 		t.set(tableOutboxData, o.id, o.data)
+		t.stir(o.group)
 	}
 }
 

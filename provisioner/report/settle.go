@@ -64,11 +64,19 @@ func (s *Store) settle(ctx context.Context, q *queued, sender Sender) error {
 
 // pendingOf returns the oldest pending report of a group, nil for none.
 func (s *Store) pendingOf(ctx context.Context, group string) (*queued, error) {
-	groups, err := s.glance(ctx)
+	stirred, err := s.get(ctx, tableSlots, slotOf(group))
 	if err != nil {
 		return nil, err
 	}
-	for _, q := range groups[group] {
+	if stirred == nil || s.slots.lack(group, stirred) {
+		return nil, nil
+	}
+	g, err := s.glance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.slots.note(group, stirred, g.pending)
+	for _, q := range g.groups[group] {
 		if q.row.State == statePending {
 			return &q, nil // a copy: the glance is shared
 		}

@@ -128,6 +128,7 @@ func TestManyWhoSettleAtOnceShareTheReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &slowList{Database: Memory()}
 		s := openStore(t, db)
+		add(t, s, failureReport(neighbour("t")))
 		var got recorder
 		var wg sync.WaitGroup
 		for range 1000 {
@@ -138,7 +139,7 @@ func TestManyWhoSettleAtOnceShareTheReading(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if db.reads > 2 {
+		if db.reads < 1 || db.reads > 2 {
 			t.Errorf("1000 at once read %d times", db.reads)
 		}
 	})
@@ -149,6 +150,7 @@ func TestSettleSeesWhatWasAddedBeforeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &slowList{Database: Memory()}
 		s := openStore(t, db)
+		add(t, s, failureReport(neighbour("early")))
 		var got recorder
 		done := make(chan error)
 		go func() { done <- s.Settle(t.Context(), requestOf("early"), &got) }()

@@ -40,6 +40,7 @@ type Store struct {
 	expiry []expiry // issued requests of this store, the oldest first
 	strange
 	glances glances
+	slots   slots
 }
 
 // Open prepares the tables in db. A nil log discards.
