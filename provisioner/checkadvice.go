@@ -16,6 +16,7 @@ var advices = []struct{ key, words, advice string }{
 	{"", "disableSmallstepExtensions", "Remove disableSmallstepExtensions."},
 	{"", "intune.statusAddress", "Set intune.statusAddress to 127.0.0.1:9190; statusAllowRemote is for a monitoring system on another machine."},
 	{"name", "had this name", "Give the provisioner another name, or bring the Intune entry back."},
+	{"name", "the database already holds", "Start step-ca itself with this ca.json and remove that one with step ca provisioner remove, or give the entry another name."},
 	{"name", "same name", "Give each provisioner a name of its own."},
 	{"name", "", "Give it a name; it becomes part of the SCEP URL."},
 	{"type", "", `Write "type": "Intune", or remove the intune block.`},

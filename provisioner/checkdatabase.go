@@ -7,6 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/smallstep/certificates/authority/admin"
+	admindb "github.com/smallstep/certificates/authority/admin/db/nosql"
+	"github.com/smallstep/certificates/db"
+	"github.com/smallstep/nosql"
+	"github.com/smallstep/nosql/database"
 )
 
 // database looks at db in ca.json. It changes nothing there: badger and bbolt belong to the
@@ -42,14 +48,14 @@ func (x *examination) database(ctx context.Context) {
 		x.warn("Nothing; the next start says whether ca.json has lost an Intune provisioner.", "%s was not looked into: %v", kind, err)
 	case err != nil:
 		x.problem("Check db in ca.json, and that the user that runs step-ca may use the database.", "%s cannot be read: %v", kind, err)
-	case x.known(rows):
+	case x.known(ctx, rows):
 		x.ok("%s can be read, and ca.json has every Intune provisioner that the CA has served", kind)
 	}
 }
 
 // known compares ca.json with the Intune provisioners that the CA has served. It reports
 // whether there is nothing to say.
-func (x *examination) known(rows map[string][]byte) bool {
+func (x *examination) known(ctx context.Context, rows map[string][]byte) bool {
 	k := known{}
 	for name, row := range rows {
 		k.add(name, row)
@@ -59,15 +65,52 @@ func (x *examination) known(rows map[string][]byte) bool {
 		x.problem("Take the entry from a backup or from version control: an offline change such as step ca provisioner add drops it. If it was removed on purpose: step-ca-intune retire "+name+" "+x.File,
 			"the Intune provisioner %q, which the CA has served, is missing from ca.json", name)
 	}
-	var neighbours []neighbour
-	for _, p := range x.conf.AuthorityConfig.Provisioners {
-		name := p.GetName()
-		if x.conf.AuthorityConfig.EnableAdmin || slices.ContainsFunc(x.intune, func(e rawEntry) bool { return e.name == name }) {
-			continue // the database has the real ones, or uniqueNames has said so
-		}
-		neighbours = append(neighbours, neighbour{name: name})
+	neighbours, err := x.neighbours(ctx)
+	if err != nil {
+		x.problem("Check db in ca.json, and that the user that runs step-ca may use the database.", "%v", err)
+		return false
 	}
 	return x.mistakes(k.noneTaken(x.intune, neighbours)) && len(missing) == 0
+}
+
+// neighbours are the provisioners that are not ours, from where a start takes them: with
+// remote management from the database, once they have been copied there.
+func (x *examination) neighbours(ctx context.Context) (all []neighbour, err error) {
+	if c := x.conf.AuthorityConfig; c.EnableAdmin && !isLinked(c) {
+		remote, err := admindb.New(unchanged{ctx: ctx, config: x.conf.DB}, admin.DefaultAuthorityID)
+		if err == nil {
+			all, err = storedIn(remote)
+		}
+		if err != nil || len(all) > 0 {
+			return all, err
+		}
+	}
+	for _, p := range x.conf.AuthorityConfig.Provisioners {
+		name := p.GetName()
+		if !slices.ContainsFunc(x.intune, func(e rawEntry) bool { return e.name == name }) { // uniqueNames has said so
+			all = append(all, neighbour{name: name})
+		}
+	}
+	return all, nil
+}
+
+// unchanged is a CA's database that is only read, for step-ca's admin database.
+type unchanged struct {
+	nosql.DB // nil: nothing else is asked of it
+	ctx      context.Context
+	config   *db.Config
+}
+
+// CreateTable implements [nosql.DB]. A table that is missing has no rows.
+func (unchanged) CreateTable([]byte) error { return nil }
+
+// List implements [nosql.DB].
+func (u unchanged) List(table []byte) (all []*database.Entry, err error) {
+	rows, err := readTable(u.ctx, u.config, string(table))
+	for key, value := range rows {
+		all = append(all, &database.Entry{Bucket: table, Key: []byte(key), Value: value})
+	}
+	return all, err
 }
 
 // isServer reports whether a database of this type is a server, whose address holds a

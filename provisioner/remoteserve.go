@@ -64,20 +64,26 @@ func (d *remoteDB) add(e *entry) error {
 // neighboursOf returns the provisioners of a CA under construction that are not ours: those
 // of the database, unless step-ca has still to copy them there from ca.json.
 func neighboursOf(conf *config.Config, d *remoteDB) ([]neighbour, error) {
-	var all []neighbour
 	if d != nil {
-		stored, err := d.DB.GetProvisioners(context.Background())
-		if err != nil {
-			return nil, fmt.Errorf("reading the provisioners of remote management: %w", err)
-		}
-		for _, p := range stored {
-			all = append(all, neighbour{name: p.Name, scep: p.Type == linkedca.Provisioner_SCEP})
+		if stored, err := storedIn(d.DB); err != nil || len(stored) > 0 {
+			return stored, err
 		}
 	}
-	if len(all) == 0 {
-		for _, p := range conf.AuthorityConfig.Provisioners {
-			all = append(all, neighbour{name: p.GetName(), scep: p.GetType() == provisioner.TypeSCEP})
-		}
+	var all []neighbour
+	for _, p := range conf.AuthorityConfig.Provisioners {
+		all = append(all, neighbour{name: p.GetName(), scep: p.GetType() == provisioner.TypeSCEP})
+	}
+	return all, nil
+}
+
+// storedIn returns the provisioners of a database of remote management.
+func storedIn(d *admindb.DB) (all []neighbour, err error) {
+	stored, err := d.GetProvisioners(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("reading the provisioners of remote management: %w", err)
+	}
+	for _, p := range stored {
+		all = append(all, neighbour{name: p.Name, scep: p.Type == linkedca.Provisioner_SCEP})
 	}
 	return all, nil
 }
