@@ -173,3 +173,40 @@ func TestAFailureIsReportedWhenTheDatabaseGoesAwayInTheMiddle(t *testing.T) {
 		}
 	}
 }
+
+// brokenWrites is a database that can be read.
+type brokenWrites struct {
+	report.Database
+	broken atomic.Bool
+}
+
+func (d *brokenWrites) Update(tx *database.Tx) error {
+	if d.broken.Load() {
+		return errAway
+	}
+	return d.Database.Update(tx)
+}
+
+// A certificate that is gone, as after a revocation, is replaced; when the database does
+// not take the new claim, the error says so.
+func TestARequestThatCannotBeginAnewFailsForThatReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, db := newBench(t), &brokenWrites{Database: report.Memory()}
+		b.useDatabase(t, db)
+		csr, first, second := pkcs10(t), routed(t.Context()), routed(t.Context())
+		b.mustAllow(t, first, csr)
+		cert, err := b.sign(t, csr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.issued(first, csr, cert)
+		b.instance.issued.forget(keyOf(b.name, csr))
+		b.mustAllow(t, second, csr)
+		db.broken.Store(true)
+		if _, err := b.sign(t, csr); !errors.Is(err, errAway) {
+			t.Errorf("got %v", err)
+		}
+		db.broken.Store(false)
+		b.failure(second, csr, "error creating certificate")
+	})
+}

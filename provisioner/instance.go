@@ -153,9 +153,9 @@ func (i *instance) claim(ctx context.Context, e *enrolment) (*report.Claim, *api
 	until := e.deadline.Add(grace)
 	claim, issued, err := i.state.store.Begin(ctx, e.record(), until)
 	for err == nil && issued != nil {
-		earlier, err := i.recall(e.key, issued.Serial)
-		if earlier != nil || err != nil {
-			return nil, earlier, err
+		earlier, unknown := i.recall(e.key, issued.Serial)
+		if earlier != nil || unknown != nil {
+			return nil, earlier, unknown
 		}
 		i.issued.forget(e.key)
 		claim, issued, err = i.state.store.Restart(ctx, e.record(), issued, until)
