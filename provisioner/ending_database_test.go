@@ -38,7 +38,7 @@ func (d *awayDB) Update(tx *database.Tx) error {
 // useDatabase exchanges the database of a bench.
 func (b *bench) useDatabase(t *testing.T, db report.Database) {
 	t.Helper()
-	b.instance.state.halt()
+	b.stopDelivery()
 	s, err := openState(db, false, b.log)
 	if err != nil {
 		t.Fatal(err)

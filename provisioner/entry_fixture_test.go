@@ -41,8 +41,17 @@ func newBench(t testing.TB) *bench {
 		t.Fatal(err)
 	}
 	b.instance.state.deliver(b.instance)
-	t.Cleanup(func() { b.instance.state.halt() })
+	t.Cleanup(b.stopDelivery)
 	return b
+}
+
+// stopDelivery ends the delivery for good.
+func (b *bench) stopDelivery() {
+	s := b.instance.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.halt()
+	s.ended = true
 }
 
 // pkcs10 returns a new certificate request.
