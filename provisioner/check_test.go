@@ -61,6 +61,8 @@ func TestCheckFindsWhatKeepsDevicesFromACertificate(t *testing.T) {
 		"a certificate that is no CA's":     {edit: crt(testDecrypter()), area: "CA", what: "is no certificate of a CA"},
 		"a CA that has expired":             {edit: crt(lasting(-time.Hour)), area: "CA", what: "has expired on"},
 		"a CA that expires soon":            {edit: crt(lasting(24 * time.Hour)), state: StateWarning, area: "CA", what: "expires on"},
+		"a CA that may not decrypt":         {edit: crt(certify("CA", testRoot(), testIssuer().key, true, forSigning)), state: StateWarning, area: `provisioner "intune"`, what: `the key usage of "CA"`},
+		"a CA that may not sign SCEP":       {edit: crt(certify("CA", testRoot(), testIssuer().key, true, forSigning|x509.KeyUsageKeyEncipherment)), state: StateWarning, area: `provisioner "intune"`, what: `the key usage of "CA"`},
 		"a CA that ends before its devices": {edit: crt(lasting(24 * time.Hour)), state: StateWarning, area: `provisioner "intune"`, what: "outlive the issuing CA"},
 		"a KMS that is not there":           {edit: set(object{"type": "pkcs11", "uri": "pkcs11:module-path=/nonexistent;token=x"}, "kms"), area: "CA", what: "kms cannot be opened"},
 		"another kind of CA":                {edit: set("stepcas", "authority", "type"), area: `provisioner "intune"`, what: `authority.type is "stepcas"`},
@@ -81,7 +83,7 @@ func TestCheckFindsWhatKeepsDevicesFromACertificate(t *testing.T) {
 		"a name that is no part of a URL":   {entry: intuneEntry(t, "in/tune"), state: StateWarning, area: `provisioner "in/tune"`, what: `"in%2Ftune"`},
 		"the key of another decrypter":      {edit: elliptic, entry: with(decrypter(testDecrypter()), keyPEM(rsaKey()), "decrypterKeyPEM"), area: `provisioner "intune"`, what: "mismatch between decrypter certificate"},
 		"a decrypter of another CA":         {edit: elliptic, entry: decrypter(newIssuer("RA", testIssuer(), rsaKey(), false)), area: `provisioner "intune"`, what: `"RA" is not issued by "Contoso EC CA"`},
-		"a decrypter that cannot encrypt":   {edit: elliptic, entry: decrypter(newIssuer("RA", testECIssuer(), rsaKey(), true)), area: `provisioner "intune"`, what: "has no key usage keyEncipherment"},
+		"a decrypter that cannot encrypt":   {edit: elliptic, entry: decrypter(certify("RA", testECIssuer(), rsaKey(), true, forSigning)), area: `provisioner "intune"`, what: "has no key usage keyEncipherment"},
 		"a decrypter key that is no PEM":    {edit: elliptic, entry: with(decrypter(testDecrypter()), []byte("x"), "decrypterKeyPEM"), area: `provisioner "intune"`, what: "step-ca cannot serve it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -97,6 +97,9 @@ func (x *examination) cipher(id int) {
 // decrypt what they encrypt to it.
 func (x *examination) decryption(p *provisioner.SCEP, issuer *x509.Certificate) {
 	certificate, decrypter := p.GetDecrypter()
+	if certificate == nil && hasRSAKey(issuer) {
+		x.issuerUsage(issuer)
+	}
 	switch {
 	case certificate != nil:
 		if !x.decrypterCertificate(certificate, issuer) {
@@ -121,6 +124,17 @@ func (x *examination) decryption(p *provisioner.SCEP, issuer *x509.Certificate) 
 		}
 	}
 	x.presented(p, certificate)
+}
+
+// issuerUsage looks at a CA that answers SCEP requests itself. RFC 8894, section 2.1.2, says
+// of it: "the keyUsage extension in the CA certificate MUST indicate that it is valid for
+// digitalSignature and keyEncipherment".
+func (x *examination) issuerUsage(issuer *x509.Certificate) {
+	const usage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+	if issuer.KeyUsage&usage != usage {
+		x.warn("Add a decrypter certificate. step-ca-intune init --existing "+x.File+" makes an entry with one, which has a name and a SCEP URL of its own. For this entry: "+makeDecrypter,
+			"the key usage of %s is not digitalSignature and keyEncipherment, which RFC 8894, section 2.1.2, wants of a CA without a decrypter certificate: devices that go by it refuse to encrypt to it", nameOf(issuer))
+	}
 }
 
 // decrypterCertificate reports whether devices can use it: they accept it because the CA

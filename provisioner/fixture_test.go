@@ -43,10 +43,21 @@ type issuer struct {
 }
 
 func newIssuer(name string, parent *issuer, key crypto.Signer, isCA bool) *issuer {
-	usage := x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
-	if isCA {
-		usage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	usage := forSCEP
+	if _, isRSA := key.Public().(*rsa.PublicKey); isCA && isRSA {
+		usage |= forSigning
+	} else if isCA {
+		usage = forSigning
 	}
+	return certify(name, parent, key, isCA, usage)
+}
+
+const (
+	forSigning = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	forSCEP    = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+)
+
+func certify(name string, parent *issuer, key crypto.Signer, isCA bool, usage x509.KeyUsage) *issuer {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		Subject:      pkix.Name{Organization: []string{"Contoso"}, CommonName: name},

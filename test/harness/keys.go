@@ -47,6 +47,9 @@ func newIssuer(name string, parent *issuer, ca, elliptical bool) (*issuer, error
 	}
 	if ca {
 		template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature
+		if !elliptical { // it answers SCEP requests itself: RFC 8894, section 2.1.2
+			template.KeyUsage |= x509.KeyUsageKeyEncipherment
+		}
 	}
 	signer := &issuer{certificate: template, key: key}
 	if parent != nil {
