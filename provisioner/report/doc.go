@@ -55,10 +55,11 @@
 //
 // # Transactions
 //
-// nosql's compare-and-swap is not atomic on PostgreSQL and MySQL for a row that does not
-// exist: two callers both win. On an existing row it is: it holds the row until the
-// transaction ends. And no condition stops a nosql transaction but one: a read of a row
-// that is not there undoes it, on every database. Hence:
+// nosql's compare-and-swap is not atomic on PostgreSQL for a row that does not exist: two
+// callers both win. On MySQL they do with READ COMMITTED; else one is refused as a
+// deadlock. On an existing row it is atomic: it holds the row until the transaction ends.
+// And no condition stops a nosql transaction but one: a read of a row that is not there
+// undoes it, on every database. Hence:
 //   - A fixed set of lock rows, which stand between the requests: MySQL locks the gap
 //     around a row to be added, and so at most as far as to the next lock row. A
 //     transaction about a request first swaps its lock row with itself. badger, which has
