@@ -68,6 +68,7 @@ func Check(ctx context.Context, o CheckOptions) ([]Finding, error) {
 	if x.conf != nil {
 		x.authority(ctx)
 		x.database(ctx)
+		x.beside()
 	}
 	x.files()
 	for n := range x.intune {
@@ -107,6 +108,8 @@ type examination struct {
 	manager   kms.KeyManager
 	signer    crypto.Signer    // nil when the CA's key is not open
 	decrypter crypto.Decrypter // the same key, nil when it cannot decrypt
+
+	neighbours []neighbour // that the CA would serve
 
 	area     string // of the next findings
 	hidden   []string

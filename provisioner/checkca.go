@@ -28,10 +28,6 @@ func (x *examination) authority(ctx context.Context) {
 	}
 	x.certificates()
 	x.key(ctx)
-	for _, name := range x5cTrusting(x.conf, append(x.roots, x.chain...)) {
-		x.warn("Remove this CA's certificates from the roots of that provisioner, unless every device shall get other certificates through it.",
-			"the X5C provisioner %q trusts this CA: every device with a certificate of an Intune provisioner can get others through it", name)
-	}
 	x.addresses()
 }
 

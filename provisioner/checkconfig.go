@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/smallstep/certificates/authority/config"
@@ -36,6 +37,7 @@ func (x *examination) configuration() {
 	x.mistakes(err)
 	x.sharedNames()
 	x.intune = intuneOnly(entries)
+	x.neighbours = x.written()
 	if len(x.intune) == 0 {
 		x.problem("Add one; if there was one, take it from a copy of ca.json: step ca provisioner add, run offline, drops entries that it does not know.",
 			"there is no provisioner of type Intune")
@@ -58,6 +60,16 @@ func (x *examination) sharedNames() {
 		}
 		seen[p.GetName()] = true
 	}
+}
+
+// written are the provisioners in ca.json that are not ours.
+func (x *examination) written() []neighbour {
+	if x.conf == nil {
+		return nil
+	}
+	return slices.DeleteFunc(neighboursIn(x.conf), func(n neighbour) bool {
+		return slices.ContainsFunc(x.intune, func(e rawEntry) bool { return e.name == n.name }) // uniqueNames has said so
+	})
 }
 
 // passwordIn finds it in the address of a database: user:password@ or password=….

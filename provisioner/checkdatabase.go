@@ -65,33 +65,46 @@ func (x *examination) known(ctx context.Context, rows map[string][]byte) bool {
 		x.problem("Take the entry from a backup or from version control: an offline change such as step ca provisioner add drops it. If it was removed on purpose: step-ca-intune retire "+name+" "+x.File,
 			"the Intune provisioner %q, which the CA has served, is missing from ca.json", name)
 	}
-	neighbours, err := x.neighbours(ctx)
-	if err != nil {
-		x.problem("Check db in ca.json, and that the user that runs step-ca may use the database.", "%v", err)
-		return false
+	if x.isRemote() {
+		stored, err := x.stored(ctx)
+		if err != nil {
+			x.problem("Check db in ca.json, and that the user that runs step-ca may use the database.", "%v", err)
+			return false
+		}
+		if len(stored) > 0 {
+			x.neighbours = stored
+		}
 	}
-	return x.mistakes(k.noneTaken(x.intune, neighbours)) && len(missing) == 0
+	return x.mistakes(k.noneTaken(x.intune, x.neighbours)) && len(missing) == 0
 }
 
-// neighbours are the provisioners that are not ours, from where a start takes them: with
-// remote management from the database, once they have been copied there.
-func (x *examination) neighbours(ctx context.Context) (all []neighbour, err error) {
-	if c := x.conf.AuthorityConfig; c.EnableAdmin && !isLinked(c) {
-		remote, err := admindb.New(unchanged{ctx: ctx, config: x.conf.DB}, admin.DefaultAuthorityID)
-		if err == nil {
-			all, err = storedIn(remote)
-		}
-		if err != nil || len(all) > 0 {
-			return all, err
-		}
+// isRemote reports whether remote management keeps the provisioners in the database.
+func (x *examination) isRemote() bool {
+	c := x.conf.AuthorityConfig
+	return x.conf.DB != nil && c.EnableAdmin && !isLinked(c)
+}
+
+// stored are the provisioners in the database, none before a start has copied them there.
+func (x *examination) stored(ctx context.Context) ([]neighbour, error) {
+	remote, err := admindb.New(unchanged{ctx: ctx, config: x.conf.DB}, admin.DefaultAuthorityID)
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range x.conf.AuthorityConfig.Provisioners {
-		name := p.GetName()
-		if !slices.ContainsFunc(x.intune, func(e rawEntry) bool { return e.name == name }) { // uniqueNames has said so
-			all = append(all, neighbour{name: name})
-		}
+	return storedIn(remote)
+}
+
+// beside looks at what stands beside the Intune provisioners: the others, from where a start
+// takes them, and the policy.
+func (x *examination) beside() {
+	x.area = "CA"
+	for _, name := range x5cTrusting(x.neighbours, append(x.roots, x.chain...)) {
+		x.warn("Remove this CA's certificates from the roots of that provisioner, unless every device shall get other certificates through it.",
+			"the X5C provisioner %q trusts this CA: every device with a certificate of an Intune provisioner can get others through it", name)
 	}
-	return all, nil
+	if x.isRemote() && len(x.intune) > 0 && x.conf.AuthorityConfig.Policy.GetX509Options() != nil {
+		x.warn("Set it with step ca policy authority, and remove it from ca.json.",
+			"authority.policy of ca.json is not applied: with authority.enableAdmin step-ca takes the policy of its database")
+	}
 }
 
 // unchanged is a CA's database that is only read, for step-ca's admin database.

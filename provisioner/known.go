@@ -112,8 +112,9 @@ func (k known) logMissing(ours []rawEntry, file string, log *slog.Logger) {
 
 // neighbour is a provisioner of the CA that is not ours.
 type neighbour struct {
-	name string
-	scep bool
+	name     string
+	scep     bool
+	x5cRoots []byte // PEM: whose certificates an X5C provisioner takes
 }
 
 // noneTaken refuses a neighbour with the name of an Intune entry, also of one that is gone.

@@ -175,7 +175,8 @@ func (p *Plugin) decorate(a *authority.Authority, o apiv1.Options, inner apiv1.C
 			return err
 		}
 		if len(entries) > 0 {
-			for _, name := range x5cTrusting(conf, cas) {
+			// By now step-ca has put those of remote management there.
+			for _, name := range x5cTrusting(neighboursIn(conf), cas) {
 				warnOfX5C(name, i.log)
 			}
 		}
@@ -310,10 +311,10 @@ func rootsOf(conf *config.Config) []*x509.Certificate {
 
 // x5cTrusting returns the names of X5C provisioners that trust one of the CA's certificates:
 // with them every device can ask for other certificates. That is the operator's choice.
-func x5cTrusting(conf *config.Config, cas []*x509.Certificate) (names []string) {
-	for _, p := range conf.AuthorityConfig.Provisioners {
-		if x5c, ok := p.(*provisioner.X5C); ok && trusts(x5c.Roots, cas) {
-			names = append(names, x5c.Name)
+func x5cTrusting(all []neighbour, cas []*x509.Certificate) (names []string) {
+	for _, n := range all {
+		if trusts(n.x5cRoots, cas) {
+			names = append(names, n.name)
 		}
 	}
 	return names

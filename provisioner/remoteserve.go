@@ -69,11 +69,19 @@ func neighboursOf(conf *config.Config, d *remoteDB) ([]neighbour, error) {
 			return stored, err
 		}
 	}
-	var all []neighbour
+	return neighboursIn(conf), nil
+}
+
+// neighboursIn returns the provisioners of a configuration.
+func neighboursIn(conf *config.Config) (all []neighbour) {
 	for _, p := range conf.AuthorityConfig.Provisioners {
-		all = append(all, neighbour{name: p.GetName(), scep: p.GetType() == provisioner.TypeSCEP})
+		n := neighbour{name: p.GetName(), scep: p.GetType() == provisioner.TypeSCEP}
+		if x5c, ok := p.(*provisioner.X5C); ok {
+			n.x5cRoots = x5c.Roots
+		}
+		all = append(all, n)
 	}
-	return all, nil
+	return all
 }
 
 // storedIn returns the provisioners of a database of remote management.
@@ -83,7 +91,10 @@ func storedIn(d *admindb.DB) (all []neighbour, err error) {
 		return nil, fmt.Errorf("reading the provisioners of remote management: %w", err)
 	}
 	for _, p := range stored {
-		all = append(all, neighbour{name: p.Name, scep: p.Type == linkedca.Provisioner_SCEP})
+		all = append(all, neighbour{
+			name: p.Name, scep: p.Type == linkedca.Provisioner_SCEP,
+			x5cRoots: joinPEM(p.GetDetails().GetX5C().GetRoots()),
+		})
 	}
 	return all, nil
 }
