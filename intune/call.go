@@ -22,9 +22,9 @@ type Receipt struct {
 	Attempts int
 }
 
-// call sends one message to Intune and lets read judge the body of a 200. hide
-// are the secrets in the message, should Intune repeat them.
-func (c *Client) call(ctx context.Context, op operation, transaction string, message any, read func([]byte) outcome, hide ...string) (Receipt, error) {
+// call sends one message to Intune and lets read judge the body of a 200. hide, which may
+// be nil, returns the secrets in the message, should Intune repeat them.
+func (c *Client) call(ctx context.Context, op operation, transaction string, message any, read func([]byte) outcome, hide func() []string) (Receipt, error) {
 	var receipt Receipt
 	body, err := json.Marshal(message)
 	if err != nil {
@@ -43,7 +43,12 @@ func (c *Client) call(ctx context.Context, op operation, transaction string, mes
 		if err != nil {
 			return outcome{unsent: shareError(err, op, transaction)}
 		}
-		secrets := append([]string{t.value}, hide...)
+		secrets := func() []string {
+			if hide == nil {
+				return []string{t.value}
+			}
+			return append([]string{t.value}, hide()...)
+		}
 		r := c.send(ctx, request{
 			method: http.MethodPost, url: address.JoinPath(op.path).String(),
 			token: t.value, version: op.version, body: body, limit: op.limit, hide: secrets,
@@ -57,8 +62,9 @@ func (c *Client) call(ctx context.Context, op operation, transaction string, mes
 			o = read(r.body)
 			o.status, o.activity = r.status, r.activity
 			if o.err != nil {
-				o.err.Description = redact(o.err.Description, secrets...)
-				o.err.Code = o.err.Code.fit(secrets...)
+				hidden := secrets()
+				o.err.Description = redact(o.err.Description, hidden...)
+				o.err.Code = o.err.Code.fit(hidden...)
 				o.code = o.err.Code
 			}
 		case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:

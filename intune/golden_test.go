@@ -77,12 +77,12 @@ var recordedCalls = map[string]func(ctx context.Context, c *Client, tx string, c
 	"success": func(ctx context.Context, c *Client, tx string, csr []byte) error {
 		f := certificateFacts{"0D5C1F7B6E1B6E3B6F2C7A2E1F0A9B8C7D6E5F40", "0123456789ABCDEF",
 			"2027-06-11T16:11:20.0904778Z", "CN=Kit Intermediate CA, O=Kit"}
-		_, err := c.call(ctx, opSuccess, tx, c.successMessage(tx, csr, f, "caConfig", "certAuth"), readAnswer)
+		_, err := c.call(ctx, opSuccess, tx, c.successMessage(tx, csr, f, "caConfig", "certAuth"), readAnswer, nil)
 		return err
 	},
 	"success without caConfiguration and certificateAuthority": func(ctx context.Context, c *Client, tx string, csr []byte) error {
 		f := certificateFacts{"THUMB", "SERIAL", "2027-06-11T16:11:20.000Z", "authority"}
-		_, err := c.call(ctx, opSuccess, tx, c.successMessage(tx, csr, f, "", ""), readAnswer)
+		_, err := c.call(ctx, opSuccess, tx, c.successMessage(tx, csr, f, "", ""), readAnswer, nil)
 		return err
 	},
 	"failure": func(ctx context.Context, c *Client, tx string, csr []byte) error {

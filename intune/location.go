@@ -159,7 +159,7 @@ func (c *Client) askGraph(ctx context.Context, address string) (body []byte, dat
 		}
 		share, cancel := c.shareOf(ctx)
 		defer cancel()
-		r := c.send(share, request{method: http.MethodGet, url: address, token: t.value, limit: maxGraphBody, hide: []string{t.value}})
+		r := c.send(share, request{method: http.MethodGet, url: address, token: t.value, limit: maxGraphBody, hide: func() []string { return []string{t.value} }})
 		o := r.outcome(ctx)
 		switch {
 		case r.status == http.StatusOK && r.err == nil:

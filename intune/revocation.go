@@ -61,7 +61,7 @@ func (c *Client) DownloadRevocationRequests(ctx context.Context, limit int, issu
 			return outcome{err: &ServiceError{Kind: ErrUnavailable, Description: err.Error()}}
 		}
 		return outcome{}
-	})
+	}, nil)
 	if err != nil {
 		return nil, receipt, err
 	}
@@ -142,7 +142,7 @@ func (c *Client) UploadRevocationResults(ctx context.Context, results []Revocati
 		}
 		list = append(list, uploadResult{r.Context, r.Succeeded, fmt.Sprint(int(r.Code)), cutDescription(r.Message)})
 	}
-	return c.call(ctx, opUpload, "", map[string][]uploadResult{"results": list}, readUpload)
+	return c.call(ctx, opUpload, "", map[string][]uploadResult{"results": list}, readUpload, nil)
 }
 
 // readUpload accepts {"value":true} and nothing else.

@@ -44,7 +44,7 @@ func (c *Client) ValidateRequest(ctx context.Context, transactionID string, csr 
 	}
 	return c.call(ctx, opValidate, transactionID, map[string]validation{
 		"request": {transactionID, csr, c.callerInfo},
-	}, readAnswer, secretsOf(csr)...)
+	}, readAnswer, func() []string { return secretsOf(csr) })
 }
 
 type successNotification struct {
@@ -70,7 +70,7 @@ func (c *Client) SendSuccessNotification(ctx context.Context, transactionID stri
 		return Receipt{}, fmt.Errorf("%s: checking arguments: %w", opSuccess.name, err)
 	}
 	return c.call(ctx, opSuccess, transactionID,
-		c.successMessage(transactionID, csr, facts, issued.CAConfiguration, issued.CertificateAuthority), readAnswer, secretsOf(csr)...)
+		c.successMessage(transactionID, csr, facts, issued.CAConfiguration, issued.CertificateAuthority), readAnswer, func() []string { return secretsOf(csr) })
 }
 
 func (c *Client) successMessage(transactionID string, csr []byte, f certificateFacts, configuration, authority string) any {
@@ -105,7 +105,7 @@ func (c *Client) SendFailureNotification(ctx context.Context, transactionID stri
 	}
 	return c.call(ctx, opFailure, transactionID, map[string]failureNotification{
 		"notification": {validation{transactionID, csr, c.callerInfo}, h, cutDescription(description)},
-	}, readAnswer, secretsOf(csr)...)
+	}, readAnswer, func() []string { return secretsOf(csr) })
 }
 
 // cutDescription keeps 255 characters, never half of one. .NET counts UTF-16

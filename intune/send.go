@@ -17,8 +17,8 @@ type request struct {
 	token       string
 	version     string // api-version; with it goes what Intune wants besides
 	body        []byte
-	limit       int64    // of the answer, in bytes
-	hide        []string // what no error may repeat
+	limit       int64           // of the answer, in bytes
+	hide        func() []string // what no error may repeat; called when there is one
 }
 
 // reply is what came of it.
@@ -28,7 +28,7 @@ type reply struct {
 	header   http.Header
 	body     []byte
 	err      error
-	hide     []string
+	hide     func() []string
 }
 
 // send does one request. Header names are spelled as Microsoft's own library
@@ -56,12 +56,13 @@ func (c *Client) send(ctx context.Context, q request) reply {
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		r.err = newCause(bareURLError(err), q.hide...)
+		r.err = newCause(bareURLError(err), q.hide()...)
 		return r
 	}
 	r.status, r.header = res.StatusCode, res.Header
-	r.body, err = readBody(res.Body, q.limit)
-	r.err = newCause(err, q.hide...)
+	if r.body, err = readBody(res.Body, q.limit); err != nil {
+		r.err = newCause(err, q.hide()...)
+	}
 	return r
 }
 
@@ -85,7 +86,7 @@ func (r reply) outcome(ctx context.Context) outcome {
 	default:
 		f := parseFault(r.body)
 		o.err = &ServiceError{
-			Kind: ErrUnavailable, Description: redact(f.String(), r.hide...),
+			Kind: ErrUnavailable, Description: redact(f.String(), r.hide()...),
 			RetryAfter: waitAsked(r.header, f),
 		}
 		if r.status == http.StatusTooManyRequests {
