@@ -82,7 +82,7 @@ func Scenarios() []string {
 	return letters
 }
 
-// Run measures what the plan says.
+// Run measures what the plan says. When a scenario fails, the report holds the others.
 func Run(ctx context.Context, p Plan) (*Report, error) {
 	for _, letter := range p.Scenarios {
 		if !slices.Contains(Scenarios(), letter) {
@@ -97,12 +97,17 @@ func Run(ctx context.Context, p Plan) (*Report, error) {
 	if err := b.start(ctx); err != nil {
 		return nil, err
 	}
+	var failed []error
 	for _, s := range scenarios {
 		if len(p.Scenarios) > 0 && !slices.Contains(p.Scenarios, s.letter) {
 			continue
 		}
 		if err := s.run(b, ctx); err != nil {
-			return nil, fmt.Errorf("scenario (%s): %w", s.letter, err)
+			failed = append(failed, fmt.Errorf("scenario (%s): %w", s.letter, err))
+			b.progress("(%s) failed: %v", s.letter, err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
 	r := b.report
@@ -110,7 +115,7 @@ func Run(ctx context.Context, p Plan) (*Report, error) {
 	r.Signature, r.Sync = spreadOf(b.calibration.signature), spreadOf(b.calibration.sync)
 	r.Seconds = time.Since(r.Begun).Seconds()
 	r.Goals = goalsOf(r)
-	return r, nil
+	return r, errors.Join(failed...)
 }
 
 // start runs the simulator and one server of each kind.
@@ -154,7 +159,7 @@ func (b *bench) stop() {
 
 // warm makes a server ready for measuring: connections, tokens, caches, the heap.
 func (b *bench) warm(ctx context.Context, s *server) error {
-	x := exchange{server: s, clients: 16}
+	x := &exchange{server: s, clients: 16}
 	var err error
 	if x.messages, err = b.messages(s, b.sizes.warm); err != nil {
 		return err
@@ -183,7 +188,11 @@ func (b *bench) calibrate() error {
 	return b.calibration.measure(b.Dir)
 }
 
+// note adds a measurement to the report, also one that an error has cut short.
 func (b *bench) note(m *Measurement) {
+	if len(m.Figures) == 0 {
+		return
+	}
 	m.summarize()
 	b.report.Measurements = append(b.report.Measurements, m)
 }

@@ -21,7 +21,7 @@ type burst struct {
 	// afterwards is waited for before the processor's time is read.
 	afterwards func(context.Context, sample) error
 
-	x exchange
+	x *exchange
 }
 
 func (u *burst) title() string {
@@ -32,7 +32,7 @@ func (u *burst) title() string {
 }
 
 func (b *bench) prepareBurst(u *burst) (err error) {
-	u.x = exchange{server: u.server, clients: u.clients}
+	u.x = &exchange{server: u.server, clients: u.clients}
 	if u.x.messages, err = b.messages(u.server, u.enrolments); err != nil || !u.companion {
 		return err
 	}
@@ -95,6 +95,7 @@ func (b *bench) pairs(ctx context.Context, scenario, situation string, n int, si
 	for _, u := range sides {
 		m.Sides = append(m.Sides, u.title())
 	}
+	defer b.note(m)
 	for i := range n {
 		b.progress("(%s) %s, %d of %d", scenario, situation, i+1, n)
 		for _, u := range sides {
@@ -118,6 +119,5 @@ func (b *bench) pairs(ctx context.Context, scenario, situation string, n int, si
 			}
 		}
 	}
-	b.note(m)
 	return m, nil
 }

@@ -26,7 +26,11 @@ type exchange struct {
 	answers   []*device.Result
 	latencies []time.Duration
 	took      time.Duration
+	cut       atomic.Int64 // answers that did not come
 }
+
+// repeats is how often a device asks again that gets no answer.
+const repeats = 3
 
 // run sends everything. Connections are new, and kept: step-ca closes those that were
 // idle for a while, in the middle of a request perhaps.
@@ -69,8 +73,13 @@ func (x *exchange) one(ctx context.Context, i int) (err error) {
 		}
 	}
 	begin := time.Now()
-	if x.answers[i], err = x.server.client.Exchange(ctx, x.messages[i]); err != nil {
-		return err
+	for attempt := 0; ; attempt++ {
+		if x.answers[i], err = x.server.client.Exchange(ctx, x.messages[i]); err == nil {
+			break
+		}
+		if x.cut.Add(1); attempt == repeats || ctx.Err() != nil {
+			return err
+		}
 	}
 	x.latencies[i] = time.Since(begin)
 	if x.errands != nil {
@@ -105,6 +114,7 @@ func (x *exchange) sample() sample {
 	}
 	slices.Sort(latencies)
 	return sample{
+		figureCut:  float64(x.cut.Load()),
 		figureRate: float64(len(latencies)) / x.took.Seconds(),
 		figureP50:  quantile(latencies, 0.5),
 		figureP90:  quantile(latencies, 0.9),

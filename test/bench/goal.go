@@ -1,6 +1,9 @@
 package bench
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Goal is what the project wants to reach, and whether a run has.
 type Goal struct {
@@ -98,12 +101,8 @@ func worst(scenario, situation, name string) func(*Report) *Spread {
 		if f == nil {
 			return nil
 		}
-		s := f.Sides[0]
-		s.Median = 0
-		for _, v := range f.Values[0] {
-			s.Median = max(s.Median, v)
-		}
-		return &s
+		most := slices.Max(f.Values[0])
+		return &Spread{Q1: most, Median: most, Q3: most}
 	}
 }
 

@@ -56,7 +56,7 @@ func (p *page) measurement(m *Measurement) {
 	}
 	p.line("%s", head)
 	p.line("%s", rule)
-	for _, f := range m.Figures {
+	for _, f := range m.shown() {
 		row := "| " + strings.TrimSpace(f.Name+unit(f.Unit)) + " |"
 		for i, side := range f.Sides {
 			row += cell(side, len(f.Values[i]))

@@ -1,6 +1,9 @@
 package bench
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Report is everything that a run has measured.
 type Report struct {
@@ -115,6 +118,14 @@ func (m *Measurement) summarize() {
 			}
 		}
 	}
+}
+
+// shown returns the figures that belong into a table: that no answer was cut off needs no
+// row.
+func (m *Measurement) shown() []*Figure {
+	return slices.DeleteFunc(slices.Clone(m.Figures), func(f *Figure) bool {
+		return f.Name == figureCut && sum(slices.Concat(f.Values...)) == 0
+	})
 }
 
 // find returns a measurement, nil for none.

@@ -57,7 +57,7 @@ func (b *bench) stormAt(ctx context.Context, server *server, messages []*device.
 	if err := g.begin(); err != nil {
 		return nil, err
 	}
-	time.AfterFunc(5*time.Second, func() { g.look(ctx) })
+	time.AfterFunc(time.Second, func() { g.look(ctx) })
 	var wg sync.WaitGroup
 	begin := time.Now()
 	for i, m := range messages {

@@ -20,7 +20,7 @@ func (r *Report) Table(w io.Writer) error {
 			}
 		}
 		fmt.Fprintln(t, strings.Join(heads, "\t"))
-		for _, f := range m.Figures {
+		for _, f := range m.shown() {
 			cells := []string{f.Name + unit(f.Unit)}
 			for i, side := range f.Sides {
 				cells = append(cells, plain(cell(side, len(f.Values[i]))))

@@ -54,7 +54,7 @@ func (b *bench) profileBoth(ctx context.Context) error {
 	}
 	for _, s := range []*server{b.ours, b.stock} {
 		b.progress("(a) profile of %s", s.name())
-		x := exchange{server: s, clients: 64}
+		x := &exchange{server: s, clients: 64}
 		var err error
 		if x.messages, err = b.messages(s, b.sizes.profile); err != nil {
 			return err

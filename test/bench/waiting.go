@@ -36,7 +36,7 @@ func (b *bench) waiting(ctx context.Context) error {
 }
 
 func (b *bench) wait(ctx context.Context, server *server, n int) (sample, error) {
-	x := exchange{server: server, clients: n}
+	x := &exchange{server: server, clients: n}
 	var err error
 	if x.messages, err = b.garbage(server, n); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -78,23 +79,19 @@ func run(ctx context.Context, p bench.Plan, out outputs) error {
 			return err
 		}
 	}
-	r, err := bench.Run(ctx, p)
-	if err != nil {
-		return err
+	r, failed := bench.Run(ctx, p)
+	if r == nil {
+		return failed
 	}
 	if out.json != "" {
 		text, err := json.MarshalIndent(r, "", " ")
 		if err == nil {
 			err = os.WriteFile(out.json, append(text, '\n'), 0o644)
 		}
-		if err != nil {
-			return err
-		}
+		failed = errors.Join(failed, err)
 	}
 	if page != nil {
-		if err := page.Write(r); err != nil {
-			return err
-		}
+		failed = errors.Join(failed, page.Write(r))
 	}
-	return r.Table(os.Stdout)
+	return errors.Join(r.Table(os.Stdout), failed)
 }
