@@ -59,7 +59,7 @@ func (o *Options) extension() (*Plan, error) {
 	}
 	certificates, keys := filepath.Dir(c.IntermediateCert), filepath.Dir(path)
 	if _, err := os.Stat(c.IntermediateKey); err == nil { // else it is the URI of a key management system
-		keys = filepath.Dir(c.IntermediateKey)
+		keys, p.caKey = filepath.Dir(c.IntermediateKey), c.IntermediateKey
 	}
 	e := o.newEntry(p.addSecret(o, keys))
 	if !canServeSCEP(chain[0]) {

@@ -18,7 +18,8 @@ type guide struct {
 	root, intermediate         *x509.Certificate
 	rootFile, intermediateFile string
 	passwordFile, backup       string
-	rootKey                    string // of a new CA
+	rootKey                    string   // of a new CA
+	private                    []string // files that only root can read, of a CA that may not run as root
 	hasStatus                  bool
 	names                      []string
 	address, insecureAddress   string
@@ -31,6 +32,9 @@ func (p *Plan) Guide(w io.Writer) {
 	start := "Start it:"
 	if g.backup != "" {
 		fmt.Fprintf(w, "The old configuration is kept as %s\n\n", g.backup)
+		if len(g.private) > 0 {
+			fmt.Fprintf(w, "These files are root's alone. If the CA runs as another user, make it their owner:\n  chown <user> %s\n\n", quoteAll(g.private))
+		}
 		start = "Stop the CA, and start it with this program instead of step-ca, its flags as before:"
 	}
 	arguments := passwordFlag(g.passwordFile) + quote(p.config)
@@ -95,6 +99,14 @@ func passwordFlag(file string) string {
 		return ""
 	}
 	return "--password-file " + quote(file) + " "
+}
+
+func quoteAll(paths []string) string {
+	var all []string
+	for _, path := range paths {
+		all = append(all, quote(path))
+	}
+	return strings.Join(all, " ")
 }
 
 // quote makes a path fit for a shell.

@@ -8,6 +8,12 @@ import (
 	"syscall"
 )
 
+// isRoots reports whether a file belongs to root.
+func isRoots(info fs.FileInfo) bool {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && owner.Uid == 0
+}
+
 // chownLike gives an open file to the owner of another one. Only root can do that; for others
 // the file stays theirs.
 func chownLike(f *os.File, like fs.FileInfo) error {

@@ -5,6 +5,7 @@ package setup
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -14,23 +15,38 @@ func TestFilesOfACAThatIsThereBelongToItsOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
 	}
-	file, password := existing(t, "EC")
-	if err := os.Chown(file, 12345, 23456); err != nil {
-		t.Fatal(err)
-	}
-	p := prepare(t, map[string]string{"existing": file, "provisioner": "second", "password-file": password})
-	if err := p.Write(); err != nil {
-		t.Fatal(err)
-	}
-	secrets := filepath.Join(filepath.Dir(filepath.Dir(file)), "secrets")
-	for _, path := range []string{file, p.guide.backup, filepath.Join(secrets, "second.secret"), filepath.Join(secrets, "second_scep_key")} {
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 12345 || owner.Gid != 23456 {
-			t.Errorf("%s belongs to %d:%d", path, owner.Uid, owner.Gid)
-		}
+	for name, test := range map[string]struct{ config, key, want int }{
+		"a user's":                       {12345, 12345, 12345},
+		"a user's who owns ca.json only": {12345, 0, 12345},
+		"a user's who owns the key only": {0, 12345, 12345}, // ca.json is root's and read by his group
+		"root's":                         {0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, password := existing(t, "EC")
+			secrets := filepath.Join(filepath.Dir(filepath.Dir(file)), "secrets")
+			for path, owner := range map[string]int{file: test.config, filepath.Join(secrets, "intermediate_ca_key"): test.key} {
+				if err := os.Chown(path, owner, 23456); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := prepare(t, map[string]string{"existing": file, "provisioner": "second", "password-file": password})
+			if err := p.Write(); err != nil {
+				t.Fatal(err)
+			}
+			secret, key := filepath.Join(secrets, "second.secret"), filepath.Join(secrets, "second_scep_key")
+			for path, want := range map[string]int{file: test.config, p.guide.backup: test.config, secret: test.want, key: test.want} {
+				info, err := os.Stat(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if owner := info.Sys().(*syscall.Stat_t); int(owner.Uid) != want || owner.Gid != 23456 {
+					t.Errorf("%s belongs to %d:%d", path, owner.Uid, owner.Gid)
+				}
+			}
+			if said := strings.Contains(guideOf(p), "chown <user> "+secret+" "+key+"\n"); said != (test.want == 0) {
+				t.Errorf("the guide says %q", guideOf(p))
+			}
+		})
 	}
 }
 

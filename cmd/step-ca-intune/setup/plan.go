@@ -12,6 +12,7 @@ type Plan struct {
 	old, new []byte // content of ca.json; old is nil for a new CA
 	files    []file // beside ca.json
 	folders  []string
+	caKey    string // file with the key of a CA that is there, if it is one
 	guide    guide
 }
 

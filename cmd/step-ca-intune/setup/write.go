@@ -69,16 +69,31 @@ func (p *Plan) write(written *[]string) error {
 	if p.old == nil {
 		return writeNew(p.config, p.new, 0o600, nil)
 	}
-	return p.replaceConfig(like)
+	p.guide.private = p.ofRoot()
+	return p.replaceConfig()
 }
 
-// owner returns whose files these are: those of an existing CA belong to whom its ca.json
-// belongs to, or a CA that runs as its own user could not read what root has written.
+// owner returns whose the new files of an existing CA are, or a CA that runs as its own user
+// could not read what root has written: those of the user whose file its key is. root's may
+// be read by a group, as may its ca.json; then ca.json says whose they are.
 func (p *Plan) owner() (fs.FileInfo, error) {
 	if p.old == nil {
 		return nil, nil
 	}
+	if key, err := os.Stat(p.caKey); err == nil && !isRoots(key) {
+		return key, nil
+	}
 	return os.Stat(p.config)
+}
+
+// ofRoot returns the new files that only root can read, who may not be the CA's user.
+func (p *Plan) ofRoot() (paths []string) {
+	for _, f := range p.files {
+		if info, err := os.Stat(f.path); err == nil && !f.public && isRoots(info) {
+			paths = append(paths, f.path)
+		}
+	}
+	return paths
 }
 
 // writeNew writes a file that is not there yet.
@@ -107,7 +122,11 @@ func writeNew(path string, content []byte, mode fs.FileMode, like fs.FileInfo) (
 }
 
 // replaceConfig keeps the old ca.json beside the new one.
-func (p *Plan) replaceConfig(like fs.FileInfo) error {
+func (p *Plan) replaceConfig() error {
+	like, err := os.Stat(p.config)
+	if err != nil {
+		return err
+	}
 	now, err := os.ReadFile(p.config)
 	if err != nil {
 		return err
