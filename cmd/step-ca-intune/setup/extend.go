@@ -75,7 +75,7 @@ func (o *Options) extension() (*Plan, error) {
 		return nil, err
 	}
 	p.guide = guide{
-		tenant: o.tenant, clientID: o.clientID, provisioner: o.provisioner,
+		tenant: o.tenant, clientID: o.clientID, provisioner: o.provisioner, secretFile: o.secretFile,
 		root: root, rootFile: c.Root[0], intermediate: chain[0], intermediateFile: c.IntermediateCert,
 		passwordFile: o.passwordFile, names: c.DNSNames, address: c.Address, insecureAddress: c.InsecureAddress,
 	}

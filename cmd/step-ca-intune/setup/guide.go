@@ -17,6 +17,7 @@ type guide struct {
 	provisioner                string
 	root, intermediate         *x509.Certificate
 	rootFile, intermediateFile string
+	secretFile                 string // that the client secret was copied from
 	passwordFile, backup       string
 	rootKey                    string   // of a new CA
 	private                    []string // files that only root can read, of a CA that may not run as root
@@ -44,6 +45,9 @@ func (p *Plan) Guide(w io.Writer) {
 	}
 	if g.rootKey != "" {
 		fmt.Fprintf(w, "The CA does not need the root key: move %s to a safe place, with a copy of the password.\n", g.rootKey)
+	}
+	if g.secretFile != "" {
+		fmt.Fprintf(w, "The CA has a copy of the client secret: remove %s.\n", g.secretFile)
 	}
 	fmt.Fprintf(w, `
 Microsoft Entra ID, tenant %s, app registration %s

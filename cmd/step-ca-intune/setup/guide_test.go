@@ -28,6 +28,24 @@ func TestTheGuideSaysWhatToEnterAndNoSecret(t *testing.T) {
 	}
 }
 
+func TestTheGuideSaysThatTheFileOfTheSecretIsNeededNoMore(t *testing.T) {
+	file, password := existing(t, "EC")
+	for name, flags := range map[string]map[string]string{
+		"a new CA":          {},
+		"one that is there": {"existing": file, "provisioner": "second", "password-file": password},
+	} {
+		flags["secret-file"] = write(t, testSecret)
+		if text := guideOf(prepare(t, flags)); !strings.Contains(text, "remove "+flags["secret-file"]+".\n") {
+			t.Errorf("%s: not in\n%s", name, text)
+		}
+		t.Setenv(SecretEnv, testSecret)
+		flags["secret-file"] = ""
+		if text := guideOf(prepare(t, flags)); strings.Contains(text, "remove") {
+			t.Errorf("%s: there is no file to remove: %s", name, text)
+		}
+	}
+}
+
 func TestTheSCEPURLsAreThoseOfTheServers(t *testing.T) {
 	for _, test := range []struct {
 		guide guide

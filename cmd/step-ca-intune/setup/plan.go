@@ -39,6 +39,7 @@ func (p *Plan) add(path string, content []byte, public bool, what string) {
 
 // addSecret plans the file of the client secret.
 func (p *Plan) addSecret(o *Options, folder string) (path string) {
+	p.guide.secretFile = o.secretFile
 	path = filepath.Join(folder, o.provisioner+".secret")
 	p.add(path, []byte(string(o.secret)+"\n"), false, "client secret of the application")
 	return path
