@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -91,12 +92,23 @@ func newApp(v versions) *cli.App {
 	return app
 }
 
-// configFile is the ca.json that step-ca's main command reads.
+// configFile is the ca.json that step-ca's main command reads; empty when it refuses to, as
+// it does with a context that is not there, unless that is to be made with a token.
 func configFile(c *cli.Context) string {
-	if c.NArg() > 0 {
+	name := c.String("context")
+	context, found := step.Contexts().Get(name)
+	switch {
+	case name != "" && !found && c.String("token") == "":
+		return ""
+	case c.NArg() > 0:
 		return c.Args().First()
+	case name == "":
+		return step.CaConfigFile()
+	case !found:
+		context = &step.Context{Authority: name}
 	}
-	return step.CaConfigFile()
+	// What step.CaConfigFile returns once step-ca has made it the current one.
+	return filepath.Join(context.Path(), "config", "ca.json")
 }
 
 // withOurVersion makes the command `version` print both versions, as --version does.
