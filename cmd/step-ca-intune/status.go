@@ -43,6 +43,9 @@ $ step-ca-intune status --address 127.0.0.1:9190
 '''`,
 		Flags: []cli.Flag{addressFlag, jsonFlag},
 		Action: func(c *cli.Context) error {
+			if c.NArg() > 1 { // an unknown flag behind the configuration is an argument, too
+				return cli.NewExitError("status takes one configuration", couldNotAsk)
+			}
 			l, err := listenerOf(c, c.Args().First())
 			if err != nil {
 				return err

@@ -90,6 +90,7 @@ func TestCommandsSayWhatToDoWhenThereIsNothingToAsk(t *testing.T) {
 		"reports":               {[]string{"reports", "list", "--address", silent}, []string{"no listener at " + silent}},
 		"retry":                 {[]string{"reports", "retry", "--address", silent, "0001"}, []string{"no listener at " + silent}},
 		"no report named":       {[]string{"reports", "drop", "--address", silent}, []string{"which report?"}},
+		"status of two":         {[]string{"status", "--address", silent, "1", "2"}, []string{"takes one configuration"}},
 		"show of two":           {[]string{"reports", "show", "--address", silent, "1", "2"}, []string{"takes 1 argument, not 2"}},
 	} {
 		code, out, stderr := runCommand(t, test.args...)
