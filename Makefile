@@ -1,4 +1,4 @@
-# Needs Go and make; `make test` also a C compiler, for the race detector.
+# Needs Go and make; `make test` also openssl, curl and, for the race detector, a C compiler.
 GO ?= go
 FUZZTIME ?= 1m
 ROUNDS ?= 200

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,35 +8,19 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
-)
 
-// terminals returns both ends of a terminal.
-func terminals(t *testing.T) (ours, theirs *os.File) {
-	t.Helper()
-	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { ours.Close() })
-	var lock, n int32
-	for request, value := range map[uintptr]*int32{syscall.TIOCSPTLCK: &lock, syscall.TIOCGPTN: &n} {
-		if _, _, no := syscall.Syscall(syscall.SYS_IOCTL, ours.Fd(), request, uintptr(unsafe.Pointer(value))); no != 0 {
-			t.Fatal(no)
-		}
-	}
-	theirs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { theirs.Close() })
-	return ours, theirs
-}
+	"github.com/step-ca-intune/step-ca-intune/test/harness"
+)
 
 // An answer takes the place of what is offered, and an empty one accepts it.
 func TestInitAsksAtTheTerminal(t *testing.T) {
 	program, dir := build(t, oursPackage), t.TempDir()
-	ours, theirs := terminals(t)
+	ours, theirs, err := harness.Terminal()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer ours.Close()
+	defer theirs.Close()
 	cmd := exec.CommandContext(t.Context(), program, "init", "--dir", dir, "--kty", "EC")
 	cmd.Env = append(os.Environ(), "STEPPATH="+dir, "TERM=xterm")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs

@@ -136,10 +136,15 @@ func (m *made) check() {
 	}
 }
 
+// command is what starts the CA.
+func (m *made) command() string {
+	return "step-ca-intune --password-file " + m.password + " " + m.config()
+}
+
 // start runs the CA as init says.
 func (m *made) start() {
 	m.Helper()
-	want := "  step-ca-intune --password-file " + m.password + " " + m.config() + "\n"
+	want := "  " + m.command() + "\n"
 	if !strings.Contains(m.output, want) {
 		m.Errorf("%q is not in\n%s", want, m.output)
 	}
@@ -147,6 +152,7 @@ func (m *made) start() {
 	if err != nil {
 		m.Fatal(err)
 	}
+	m.ca = &harness.CA{Process: p, Authority: &harness.Authority{Dir: filepath.Dir(m.config()), InsecureAddress: m.http}}
 	m.Cleanup(func() {
 		if _, err := p.Stop(); err != nil {
 			m.Error(err)

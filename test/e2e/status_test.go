@@ -90,6 +90,16 @@ func TestStatusTellsWhatHasHappened(t *testing.T) {
 	}
 }
 
+// deadIn returns the ids of the dead reports in a list.
+func deadIn(list string) (ids []string) {
+	for line := range strings.Lines(list) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[1] == "dead" {
+			ids = append(ids, fields[0])
+		}
+	}
+	return ids
+}
+
 func TestDeadReportsAreShownRetriedAndDropped(t *testing.T) {
 	t.Parallel()
 	s, address := newShownSite(t)
@@ -99,12 +109,7 @@ func TestDeadReportsAreShownRetriedAndDropped(t *testing.T) {
 	var ids []string
 	s.eventually("two dead reports", func() bool {
 		_, out := s.run("reports", "list", "--address", address)
-		ids = nil
-		for line := range strings.Lines(out) {
-			if fields := strings.Fields(line); len(fields) > 2 && fields[1] == "dead" {
-				ids = append(ids, fields[0])
-			}
-		}
+		ids = deadIn(out)
 		return len(ids) == 2
 	})
 	status, out := s.run("reports", "show", "--address", address, ids[0])

@@ -40,6 +40,20 @@ var (
 // Excused reports whether the block says why no test tries it.
 func (b Block) Excused() bool { return excused.MatchString(b.Marker) }
 
+// Commands returns the commands of a script, without comments.
+func (b Block) Commands() []string {
+	var commands []string
+	for line := range strings.Lines(strings.ReplaceAll(b.Text, "\\\n", " ")) {
+		if line, _, _ = strings.Cut(line, " #"); strings.HasPrefix(line, "#") {
+			continue
+		}
+		if line = strings.TrimSpace(line); line != "" {
+			commands = append(commands, line)
+		}
+	}
+	return commands
+}
+
 // Blocks returns the blocks of a document.
 func Blocks(file, text string) ([]Block, error) {
 	var found []Block

@@ -34,6 +34,13 @@ func TestAReasonIsPartOfTheMarker(t *testing.T) {
 	}
 }
 
+func TestCommandsAreWithoutComments(t *testing.T) {
+	b := Block{Text: "# first\n\none --a=#1 # explained\ntwo \\\n  three\n"}
+	if got, want := b.Commands(), []string{"one --a=#1", "two    three"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestABlockWithoutAnEndIsAMistake(t *testing.T) {
 	if _, err := Blocks("a.md", "```sh\ntrue\n"); err == nil {
 		t.Error("no error")

@@ -33,13 +33,7 @@ func TestEveryBlockIsTriedOrExcused(t *testing.T) {
 			continue
 		}
 		switch b.Language {
-		case "sh":
-			for _, command := range commandsIn(b.Text) {
-				// Those of step-ca-intune are tried by the tests of cmd/step-ca-intune.
-				if !tried.MatchString(command) {
-					t.Errorf("%s: %q is not tried by a test and says not why", b, command)
-				}
-			}
+		case "sh": // run by the tests of test/e2e, but for make
 		case "json": // loaded by the tests of package provisioner
 		case "go":
 			checkGo(t, b)
@@ -51,23 +45,6 @@ func TestEveryBlockIsTriedOrExcused(t *testing.T) {
 			t.Errorf("%s: a block of %q is not tried by a test and says not why", b, b.Language)
 		}
 	}
-}
-
-// tried are the commands that tests try, perhaps run as somebody else.
-var tried = regexp.MustCompile(`^(make|(sudo (-u \S+ )?)?step-ca-intune) `)
-
-// commandsIn returns the commands of a script, without comments.
-func commandsIn(text string) []string {
-	var commands []string
-	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
-		if line, _, _ = strings.Cut(line, " #"); strings.HasPrefix(line, "#") {
-			continue
-		}
-		if line = strings.TrimSpace(line); line != "" {
-			commands = append(commands, line)
-		}
-	}
-	return commands
 }
 
 // checkGo checks that Go in a document can be parsed, and that what it uses of package
