@@ -31,7 +31,10 @@ func (c *fakeCA) Provisioners() []status.Provisioner {
 	return []status.Provisioner{{Name: "intune", Tenant: "contoso.onmicrosoft.com", AtIntune: 2, MaxConcurrent: 256}}
 }
 
-type fakeOutbox struct{ done []string }
+type fakeOutbox struct {
+	noneDead bool
+	done     []string
+}
 
 // inOutbox are the reports; a device has chosen the second one's transaction.
 var inOutbox = []report.Summary{
@@ -39,7 +42,12 @@ var inOutbox = []report.Summary{
 	{ID: "0002", Kind: report.KindFailure, Dead: true, Provisioner: "intune", Transaction: "tx-2\x1b[2J", Created: time.Now(), Attempts: 9, Error: "refused"},
 }
 
-func (o *fakeOutbox) Reports(context.Context) ([]report.Summary, error) { return inOutbox, nil }
+func (o *fakeOutbox) Reports(context.Context) ([]report.Summary, error) {
+	if o.noneDead {
+		return inOutbox[:1], nil
+	}
+	return inOutbox, nil
+}
 
 func (o *fakeOutbox) Report(_ context.Context, id string) (*report.Detail, error) {
 	for _, r := range inOutbox {

@@ -144,6 +144,9 @@ func retryReports(c *cli.Context, l *status.Client) error {
 				ids = append(ids, r.ID)
 			}
 		}
+		if len(ids) == 0 {
+			fmt.Fprintln(c.App.Writer, "There are no dead reports.")
+		}
 	} else if len(ids) == 0 {
 		return errNoID
 	}

@@ -55,3 +55,11 @@ func TestReportsAreRetriedAndDropped(t *testing.T) {
 		}
 	}
 }
+
+func TestNoDeadReportIsSaid(t *testing.T) {
+	ca := &fakeCA{outbox: fakeOutbox{noneDead: true}}
+	_, address := serve(t, ca)
+	if code, out, _ := runCommand(t, "reports", "retry", "--dead", "--address", address); code != 0 || out != "There are no dead reports.\n" || ca.outbox.done != nil {
+		t.Errorf("status %d, %q, done %q", code, out, ca.outbox.done)
+	}
+}
