@@ -82,7 +82,11 @@ func newApp(v versions) *cli.App {
 		}
 		run := commands.AppCommand
 		run.Action = func(c *cli.Context) error {
-			if err := mend.Database(configFile(c), slog.New(slog.NewJSONHandler(os.Stderr, nil))); err != nil {
+			file := configFile(c)
+			if err := mustOpen(c, file); err != nil {
+				return err
+			}
+			if err := mend.Database(file, slog.New(slog.NewJSONHandler(os.Stderr, nil))); err != nil {
 				return cli.NewExitError(err, 2)
 			}
 			return cli.HandleAction(commands.AppCommand.Action, c)
@@ -109,6 +113,23 @@ func configFile(c *cli.Context) string {
 	}
 	// What step.CaConfigFile returns once step-ca has made it the current one.
 	return filepath.Join(context.Path(), "config", "ca.json")
+}
+
+// mustOpen refuses a configuration that cannot be opened, which may be a mistyped command:
+// step-ca would send the operator to `step ca init`. With a token it needs none.
+func mustOpen(c *cli.Context, file string) error {
+	if file == "" || c.NArg() > 1 || c.String("token") != "" {
+		return nil // step-ca says what is wrong, if anything
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		what := "the configuration of the CA"
+		if c.NArg() > 0 {
+			what = fmt.Sprintf("%q is no command, and as the configuration of a CA it", c.Args().First())
+		}
+		return cli.NewExitError(fmt.Sprintf("%s cannot be opened: %v\n\"step-ca-intune init\" makes a CA, \"step-ca-intune --help\" lists the commands.", what, err), 1)
+	}
+	return f.Close()
 }
 
 // withOurVersion makes the command `version` print both versions, as --version does.

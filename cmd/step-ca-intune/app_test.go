@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/smallstep/certificates/commands"
@@ -77,5 +78,30 @@ func TestTheConfigurationIsTheOneThatStepCAReads(t *testing.T) {
 	t.Setenv("STEP_CA_CONTEXT", "phones")
 	if got := configFile(startContext(t)); got != inPath("authorities/mobile") {
 		t.Errorf("by the environment: %q", got)
+	}
+}
+
+func TestAConfigurationThatIsNotThereLeadsToOurInit(t *testing.T) {
+	defer func(args []string) { os.Args = args }(os.Args)
+	missing := filepath.Join(t.TempDir(), "ca.json")
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, step.CaConfigFile()},
+		{[]string{missing}, missing},
+		{[]string{"chekc"}, `"chekc" is no command`},
+	} {
+		os.Args = append([]string{"step-ca-intune"}, test.args...) // step-ca's own command reads these
+		code, out, stderr := runCommand(t, test.args...)
+		if code != 1 || !strings.Contains(stderr, test.want) || !strings.Contains(stderr, `"step-ca-intune init" makes a CA`) || strings.Contains(out+stderr, "step ca init") {
+			t.Errorf("%q: status %d, %q %q", test.args, code, out, stderr)
+		}
+	}
+	for _, args := range [][]string{{"--token", "x", missing}, {missing, "another"}, {"--context", "none", missing}} {
+		c := startContext(t, args...)
+		if err := mustOpen(c, configFile(c)); err != nil {
+			t.Errorf("%q is step-ca's to judge: %v", args, err)
+		}
 	}
 }
