@@ -20,7 +20,7 @@ TOOLS := $(CURDIR)/bin/tools
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/ ./cmd/step-ca-intune
 
-# Binaries for all platforms, bills of materials, licences and checksums, into dist. For
+# Binaries for all platforms, bills of materials, licences, the systemd unit and checksums, into dist. For
 # some platforms only: make release PLATFORMS="linux/amd64 linux/arm64".
 release:
 	CGO_ENABLED=0 $(GO) run ./test/cmd/release -version "$(VERSION)" -date "$(DATE)" -ldflags "$(LDFLAGS)" $(PLATFORMS)

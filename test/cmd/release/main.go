@@ -1,6 +1,6 @@
 // Command release makes what a release consists of, into the folder dist: a static binary
 // for each platform, for each binary a bill of materials, the licences of everything that
-// is linked, and SHA256SUMS of it all.
+// is linked, the systemd unit, and SHA256SUMS of it all.
 //
 //	go run ./test/cmd/release [-out dist] [-ldflags FLAGS] -version V -date D [GOOS/GOARCH ...]
 //
@@ -68,6 +68,21 @@ func (r *release) make(ctx context.Context, names []string) error {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(r.out, "LICENSES.txt"), licences, 0o644); err != nil {
+		return err
+	}
+	return r.complete()
+}
+
+// unit is what a release installs the program with.
+const unit = "packaging/step-ca-intune.service"
+
+// complete adds what is the same for all platforms, and the sums of everything.
+func (r *release) complete() error {
+	text, err := os.ReadFile(unit)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(r.out, filepath.Base(unit)), text, 0o644); err != nil {
 		return err
 	}
 	return writeSums(r.out)

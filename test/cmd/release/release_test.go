@@ -84,3 +84,20 @@ func TestAPlatformThatIsNotReleasedIsRefused(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// docs/getting-started.md installs it.
+func TestAReleaseHasTheUnitWithItsSum(t *testing.T) {
+	t.Chdir("../../..")
+	r := release{out: t.TempDir()}
+	if err := r.complete(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(r.out, "step-ca-intune.service"))
+	if err != nil || !strings.Contains(string(text), "ExecStart=/usr/local/bin/step-ca-intune ") {
+		t.Errorf("%v: %q", err, text)
+	}
+	sums, err := os.ReadFile(filepath.Join(r.out, sumsFile))
+	if err != nil || !strings.Contains(string(sums), "  step-ca-intune.service\n") {
+		t.Errorf("%v: %q", err, sums)
+	}
+}
