@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -81,8 +82,8 @@ func (b *bench) many(ctx context.Context, n int, servers ...*server) error {
 			})
 		}
 		wg.Wait()
-		if failed := errs[firstError(errs)]; failed != nil {
-			return failed
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
 		if (done/batch)%10 == 0 {
 			b.progress("(e) %d of %d enrolments; the last batch: %s %.0f/s, %s %.0f/s", done, n,

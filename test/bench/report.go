@@ -56,6 +56,7 @@ const (
 	figureAllDone    = "until the last has its certificate"
 	figureAttempts   = "attempts per device"
 	figureCut        = "answers cut off"
+	figureLost       = "devices without a certificate after five minutes"
 	figurePerWaiting = "memory per waiting request"
 	figureHeap       = "live heap per waiting request"
 	figureStart      = "start until ready"
@@ -72,6 +73,7 @@ var figures = []struct{ name, unit string }{
 	{figureAllDone, "s"},
 	{figureAttempts, ""},
 	{figureCut, ""},
+	{figureLost, ""},
 	{figureUntilKnown, "ms"},
 	{figurePerWaiting, "kB"},
 	{figureHeap, "kB"},
@@ -124,7 +126,7 @@ func (m *Measurement) summarize() {
 // row.
 func (m *Measurement) shown() []*Figure {
 	return slices.DeleteFunc(slices.Clone(m.Figures), func(f *Figure) bool {
-		return f.Name == figureCut && sum(slices.Concat(f.Values...)) == 0
+		return (f.Name == figureCut || f.Name == figureLost) && sum(slices.Concat(f.Values...)) == 0
 	})
 }
 

@@ -23,8 +23,8 @@ func (b *bench) waiting(ctx context.Context) error {
 	n := b.sizes.waiting
 	m := &Measurement{Scenario: "d", Situation: "Intune takes 8 s", Sides: []string{ours}}
 	// The second time shows what comes back when the heap has been as large before.
-	for i := range 2 {
-		b.progress("(d) %d requests wait, %d of 2", n, i+1)
+	for i := range b.sizes.waits {
+		b.progress("(d) %d requests wait, %d of %d", n, i+1, b.sizes.waits)
 		s, err := b.wait(ctx, server, n)
 		if err != nil {
 			return err
