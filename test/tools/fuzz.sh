@@ -14,8 +14,12 @@ fuzz() {
 		cat "$log"
 		return
 	fi
+	if grep -q '^    context deadline exceeded$' "$log" && ! grep -q -e 'Failing input' -e '_test.go:' -e '^panic' "$log"; then
+		grep '^fuzz: elapsed' "$log" | tail -1
+		return
+	fi
 	cat "$log"
-	grep -q '^    context deadline exceeded$' "$log" && ! grep -q -e 'Failing input' -e '_test.go:' -e '^panic' "$log"
+	return 1
 }
 
 for file in $(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do
