@@ -14,6 +14,7 @@ type burst struct {
 	clients    int
 	enrolments int
 	delay      time.Duration // of each answer of Intune
+	spread     time.Duration // over which the clients begin
 	companion  bool          // the load generator makes the calls to Intune that the server does not make
 
 	// meanwhile runs beside the clients until it is stopped.
@@ -32,7 +33,7 @@ func (u *burst) title() string {
 }
 
 func (b *bench) prepareBurst(u *burst) (err error) {
-	u.x = &exchange{server: u.server, clients: u.clients}
+	u.x = &exchange{server: u.server, clients: u.clients, spread: u.spread}
 	if u.x.messages, err = b.messages(u.server, u.enrolments); err != nil || !u.companion {
 		return err
 	}

@@ -19,7 +19,8 @@ type exchange struct {
 	clients  int
 	messages []*device.Message
 
-	errands   []errand // beside the messages, nil for none
+	spread    time.Duration // over which the clients begin
+	errands   []errand      // beside the messages, nil for none
 	companion *companion
 	half      func() // called once, when half of the answers are there
 
@@ -44,6 +45,7 @@ func (x *exchange) run(ctx context.Context) error {
 	begin := time.Now()
 	for client := range errs {
 		wg.Go(func() {
+			time.Sleep(x.spread * time.Duration(client) / time.Duration(x.clients))
 			for errs[client] == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(x.messages) {

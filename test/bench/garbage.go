@@ -22,8 +22,8 @@ func (b *bench) underGarbage(ctx context.Context) error {
 			return err
 		}
 		source := &garbageSource{server: s, messages: messages}
-		under := &burst{name: s.name() + " under garbage", server: s, clients: 8, enrolments: b.honest, delay: atOnce, meanwhile: source.run}
-		alone := &burst{name: s.name() + " without", server: s, clients: 8, enrolments: b.honest, delay: atOnce}
+		under := &burst{name: s.name() + " under garbage", server: s, clients: 8, enrolments: b.honest, delay: answerTime, spread: 2 * answerTime, meanwhile: source.run}
+		alone := &burst{name: s.name() + " without", server: s, clients: 8, enrolments: b.honest, delay: answerTime, spread: 2 * answerTime}
 		situation := "8 honest clients"
 		if s == b.stock {
 			situation += " at the stock step-ca"

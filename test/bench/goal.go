@@ -77,7 +77,7 @@ func beyondIntune(r *Report) *Spread {
 	if f == nil {
 		return nil
 	}
-	rest := pairwise(f.Values[0], f.Values[1], func(us, them float64) float64 { return us - them - 2*milliseconds(atOnce) })
+	rest := pairwise(f.Values[0], f.Values[1], func(us, them float64) float64 { return us - them - 2*milliseconds(answerTime) })
 	return new(spreadOf(rest))
 }
 

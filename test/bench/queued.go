@@ -21,8 +21,8 @@ func (b *bench) queued(ctx context.Context) error {
 	}
 	defer server.Kill()
 	n := b.slow[64]
-	queued := &burst{name: "queued", server: server, clients: 64, enrolments: n, delay: atOnce}
-	strict := &burst{name: "strict", server: b.ours, clients: 64, enrolments: n, delay: atOnce}
+	queued := &burst{name: "queued", server: server, clients: 64, enrolments: n, delay: answerTime}
+	strict := &burst{name: "strict", server: b.ours, clients: 64, enrolments: n, delay: answerTime}
 	// Those of the warming may be on their way still.
 	known := before.Calls[intunesim.OpSuccess] + int64(b.sizes.warm)
 	if _, err := b.untilKnown(ctx, known); err != nil {

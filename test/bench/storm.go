@@ -19,7 +19,7 @@ import (
 func (b *bench) storm(ctx context.Context) error {
 	n := b.sizes.storm
 	m := &Measurement{Scenario: "c", Situation: fmt.Sprintf("%d devices at once, Intune takes 100 ms", n), Sides: []string{ours, stock}}
-	if err := b.delay(atOnce); err != nil {
+	if err := b.delay(answerTime); err != nil {
 		return err
 	}
 	for side, server := range []*server{b.ours, b.stock} {

@@ -10,7 +10,7 @@ import (
 	"github.com/smallstep/scep"
 )
 
-const atOnce = 100 * time.Millisecond // what Intune takes for an answer in most scenarios
+const answerTime = 100 * time.Millisecond // what Intune takes for an answer in most scenarios
 
 // clients names the situation of so many.
 func clients(n int) string {
