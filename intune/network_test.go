@@ -1,82 +1,24 @@
 package intune_test
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/step-ca-intune/step-ca-intune/intune"
 	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
+	"github.com/step-ca-intune/step-ca-intune/test/proxy"
 )
-
-// proxy is an HTTP proxy that knows CONNECT only.
-type proxy struct {
-	*httptest.Server
-	credentials string // "user:password", or empty
-	to          string // where every tunnel leads, empty: where it is asked for
-
-	mu       sync.Mutex
-	connects []string
-	tunnels  sync.WaitGroup
-}
-
-func startProxy(t *testing.T, credentials string) *proxy {
-	t.Helper()
-	p := &proxy{credentials: credentials}
-	p.Server = httptest.NewServer(p)
-	t.Cleanup(func() { p.CloseClientConnections(); p.Close(); p.tunnels.Wait() })
-	return p
-}
-
-func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(p.credentials))
-	if p.credentials != "" && r.Header.Get("Proxy-Authorization") != want {
-		w.Header().Set("Proxy-Authenticate", `Basic realm="test"`)
-		http.Error(w, "who are you", http.StatusProxyAuthRequired)
-		return
-	}
-	if r.Method != http.MethodConnect {
-		http.Error(w, "CONNECT only", http.StatusMethodNotAllowed)
-		return
-	}
-	p.mu.Lock()
-	p.connects = append(p.connects, r.Host)
-	p.mu.Unlock()
-	to, err := net.Dial("tcp", cmp.Or(p.to, r.Host))
-	if err != nil {
-		http.Error(w, "unreachable", http.StatusBadGateway)
-		return
-	}
-	from, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		to.Close()
-		return
-	}
-	fmt.Fprint(from, "HTTP/1.1 200 OK\r\n\r\n")
-	p.tunnels.Go(func() { defer to.Close(); _, _ = io.Copy(to, bufio.NewReader(buffered)) })
-	p.tunnels.Go(func() { defer from.Close(); _, _ = io.Copy(from, to) })
-}
-
-func (p *proxy) seen() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([]string(nil), p.connects...)
-}
 
 func TestEverythingGoesThroughTheProxy(t *testing.T) {
 	for _, test := range []struct{ name, credentials, user, password, want string }{
@@ -87,8 +29,8 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			// No resolver knows this name: what does not take the proxy fails.
 			sim := startSim(t, intunesim.Options{Hosts: []string{"microsoft.invalid"}})
-			p := startProxy(t, test.credentials)
-			p.to = strings.TrimPrefix(sim.URL(), "https://")
+			p := proxy.Start(t, test.credentials)
+			p.To = strings.TrimPrefix(sim.URL(), "https://")
 			file := ""
 			if test.user != "" {
 				file = filepath.Join(t.TempDir(), "password")
@@ -110,12 +52,12 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 			if test.want == "" && err != nil || test.want != "" && (!errors.Is(err, intune.ErrUnavailable) || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v", err)
 			}
-			for _, host := range p.seen() {
+			for _, host := range p.Connected() {
 				if host != "microsoft.invalid:443" {
 					t.Errorf("the proxy was asked for %s", host)
 				}
 			}
-			if test.want == "" && len(p.seen()) == 0 {
+			if test.want == "" && len(p.Connected()) == 0 {
 				t.Error("the proxy saw nothing")
 			}
 			for _, secret := range []string{"proxy~secret", "wrong~secret", base64.StdEncoding.EncodeToString([]byte(test.credentials))} {

@@ -8,8 +8,9 @@ import (
 var errBusy = errors.New("too many requests are waiting for Intune")
 
 // waitingPerPlace bounds how many requests wait for each place at Intune. One that waits
-// holds some 130 kB, most of it in step-ca and net/http, and a longer queue would hardly
-// be served within the timeout: the rest is refused at once.
+// holds some 70 kB, most of it in step-ca and net/http, which the garbage collector lets
+// grow to twice as much, and a longer queue would hardly be served within the timeout: the
+// rest is refused at once.
 const waitingPerPlace = 3
 
 // limiter bounds the requests of one provisioner that are at Intune at once, and those that

@@ -1,16 +1,12 @@
 package provisioner
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,6 +23,7 @@ import (
 	"github.com/step-ca-intune/step-ca-intune/intune"
 	"github.com/step-ca-intune/step-ca-intune/test/device"
 	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
+	"github.com/step-ca-intune/step-ca-intune/test/proxy"
 )
 
 // startSim runs a simulator of Microsoft's side for the time of the test.
@@ -181,52 +178,9 @@ func TestTheCloudDecidesWhichTokenIsAskedFor(t *testing.T) {
 	}
 }
 
-// connectProxy is an HTTP proxy that knows CONNECT only.
-type connectProxy struct {
-	*httptest.Server
-	tunnels sync.WaitGroup
-
-	mu             sync.Mutex
-	hosts          []string
-	authorizations []string
-}
-
-func startConnectProxy(t *testing.T) *connectProxy {
-	t.Helper()
-	p := new(connectProxy)
-	p.Server = httptest.NewServer(http.HandlerFunc(p.tunnel))
-	t.Cleanup(func() { p.CloseClientConnections(); p.Close(); p.tunnels.Wait() })
-	return p
-}
-
-func (p *connectProxy) tunnel(w http.ResponseWriter, r *http.Request) {
-	authorization := r.Header.Get("Proxy-Authorization")
-	p.mu.Lock()
-	p.hosts, p.authorizations = append(p.hosts, r.Host), append(p.authorizations, authorization)
-	p.mu.Unlock()
-	if r.Method != http.MethodConnect || authorization == "" {
-		http.Error(w, "CONNECT with a password only", http.StatusProxyAuthRequired)
-		return
-	}
-	to, err := net.Dial("tcp", r.Host)
-	if err != nil {
-		http.Error(w, "unreachable", http.StatusBadGateway)
-		return
-	}
-	from, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		_ = to.Close()
-		return
-	}
-	_, _ = fmt.Fprint(from, "HTTP/1.1 200 OK\r\n\r\n")
-	p.tunnels.Go(func() { defer to.Close(); _, _ = io.Copy(to, bufio.NewReader(buffered)) })
-	p.tunnels.Go(func() { defer from.Close(); _, _ = io.Copy(from, to) })
-}
-
 func TestEverythingGoesThroughTheProxyWhosePasswordStaysSecret(t *testing.T) {
 	const password = "proxy~s3cret"
-	sim, p := startSim(t), startConnectProxy(t)
-	t.Cleanup(p.CloseClientConnections)
+	sim, p := startSim(t), proxy.Start(t, "ca:"+password)
 	w := startWired(t, sim, with(simSettings(t, sim), object{
 		"url": p.URL, "username": "ca", "passwordFile": writeFile(t, filepath.Join(t.TempDir(), "password"), []byte(password+"\n")),
 	}, "proxy"))
@@ -234,14 +188,13 @@ func TestEverythingGoesThroughTheProxyWhosePasswordStaysSecret(t *testing.T) {
 		t.Errorf("%s\n%s", show(r), w.log())
 	}
 	basic := base64.StdEncoding.EncodeToString([]byte("ca:" + password))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.hosts) == 0 || int64(len(p.hosts)) != sim.Stats().Connections {
-		t.Errorf("%d of %d connections went through the proxy", len(p.hosts), sim.Stats().Connections)
+	hosts := p.Connected()
+	if len(hosts) == 0 || p.Refused() > 0 || int64(len(hosts)) != sim.Stats().Connections {
+		t.Errorf("%d of %d connections went through the proxy, which refused %d", len(hosts), sim.Stats().Connections, p.Refused())
 	}
-	for i, host := range p.hosts {
-		if "https://"+host != sim.URL() || p.authorizations[i] != "Basic "+basic {
-			t.Errorf("CONNECT %s with %q", host, p.authorizations[i])
+	for _, host := range hosts {
+		if "https://"+host != sim.URL() {
+			t.Errorf("the proxy was asked for %s", host)
 		}
 	}
 	for _, secret := range []string{password, basic} {

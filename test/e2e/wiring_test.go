@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,16 +8,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"fmt"
-	"io"
 	"math/big"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,64 +20,15 @@ import (
 
 	"github.com/step-ca-intune/step-ca-intune/test/harness"
 	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
+	"github.com/step-ca-intune/step-ca-intune/test/proxy"
 )
-
-// guardedProxy is an HTTP proxy that knows CONNECT only, and lets in who has the password.
-type guardedProxy struct {
-	*httptest.Server
-	password string
-	tunnels  sync.WaitGroup
-
-	mu      sync.Mutex
-	let     []string // hosts that were connected to
-	refused int
-}
-
-func startGuardedProxy(t *testing.T, password string) *guardedProxy {
-	t.Helper()
-	p := &guardedProxy{password: password}
-	p.Server = httptest.NewServer(p)
-	t.Cleanup(func() { p.CloseClientConnections(); p.Close(); p.tunnels.Wait() })
-	return p
-}
-
-func (p *guardedProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// BasicAuth reads Authorization only.
-	r.Header.Set("Authorization", r.Header.Get("Proxy-Authorization"))
-	user, password, _ := r.BasicAuth()
-	good := r.Method == http.MethodConnect && user == "ca" && password == p.password
-	p.mu.Lock()
-	if good {
-		p.let = append(p.let, r.Host)
-	} else {
-		p.refused++
-	}
-	p.mu.Unlock()
-	if !good {
-		http.Error(w, "who are you", http.StatusProxyAuthRequired)
-		return
-	}
-	to, err := net.Dial("tcp", r.Host)
-	if err != nil {
-		http.Error(w, "unreachable", http.StatusBadGateway)
-		return
-	}
-	from, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		_ = to.Close()
-		return
-	}
-	_, _ = fmt.Fprint(from, "HTTP/1.1 200 OK\r\n\r\n")
-	p.tunnels.Go(func() { defer to.Close(); _, _ = io.Copy(to, bufio.NewReader(buffered)) })
-	p.tunnels.Go(func() { defer from.Close(); _, _ = io.Copy(from, to) })
-}
 
 // What stands in ca.json has an effect on the wire: the proxy, the name of the CA and the
 // number of retries.
 func TestTheSettingsOfAnEntryCount(t *testing.T) {
 	t.Parallel()
 	const password = "proxy~s3cret"
-	p := startGuardedProxy(t, password)
+	p := proxy.Start(t, "ca:"+password)
 	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -110,12 +55,11 @@ func TestTheSettingsOfAnEntryCount(t *testing.T) {
 		t.Errorf("Intune was asked %d times", n)
 	}
 
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.let) == 0 || p.refused > 0 {
-		t.Errorf("the proxy let %d connections through and refused %d", len(p.let), p.refused)
+	hosts := p.Connected()
+	if len(hosts) == 0 || p.Refused() > 0 {
+		t.Errorf("the proxy let %d connections through and refused %d", len(hosts), p.Refused())
 	}
-	for _, host := range p.let {
+	for _, host := range hosts {
 		if "https://"+host != s.sim.URL() {
 			t.Errorf("the proxy was asked for %s", host)
 		}
