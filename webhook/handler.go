@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	stepca "github.com/smallstep/certificates/webhook"
 )
 
@@ -85,6 +87,8 @@ func (h *Handler) answer(r *http.Request) (answer stepca.ResponseBody) {
 	return stepca.ResponseBody{Allow: true, Data: data}
 }
 
+var errTooLong = fmt.Errorf("the call is longer than %d bytes", maxBody)
+
 const signatureHeader = "X-Smallstep-Signature"
 
 // authenticate returns the hook and the body of a call that the CA has signed for it.
@@ -99,12 +103,9 @@ func (h *Handler) authenticate(r *http.Request) (*Hook, []byte, error) {
 	if r.Header.Get("X-Smallstep-Webhook-ID") != hook.ID {
 		return nil, nil, errors.New("the webhook id is not the one of this address")
 	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	raw, err := body(r)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the call: %w", err)
-	}
-	if len(raw) > maxBody {
-		return nil, nil, fmt.Errorf("the call is longer than %d bytes", maxBody)
+		return nil, nil, err
 	}
 	if !hook.signed(raw, r.Header.Get(signatureHeader)) {
 		return nil, nil, errors.New("wrong signature")
@@ -112,10 +113,26 @@ func (h *Handler) authenticate(r *http.Request) (*Hook, []byte, error) {
 	return hook, raw, nil
 }
 
+// body reads a call in one piece where it tells its length, as step-ca's calls do.
+func body(r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody {
+		return nil, errTooLong
+	}
+	// bytes.Buffer asks for room once more to find the end.
+	raw := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	if _, err := raw.ReadFrom(io.LimitReader(r.Body, maxBody+1)); err != nil {
+		return nil, fmt.Errorf("reading the call: %w", err)
+	}
+	if raw.Len() > maxBody {
+		return nil, errTooLong
+	}
+	return raw.Bytes(), nil
+}
+
 // read returns the content of a signed call that is what it claims to be, fresh and new.
 func (h *Handler) read(hook *Hook, raw []byte, signature string) (*call, error) {
 	c := new(call)
-	if err := json.Unmarshal(raw, c); err != nil {
+	if err := jsonv2.Unmarshal(raw, c); err != nil {
 		return nil, fmt.Errorf("decoding the call: %w", err)
 	}
 	if err := c.fits(hook); err != nil {
