@@ -120,7 +120,7 @@ func (p *entry) reportSuccess(ctx context.Context, e *enrolment, claim *report.C
 	if err := e.inTime(); err != nil {
 		return err
 	}
-	if err := claim.Prepare(ctx, cert.Raw, p.queued); err != nil {
+	if err := claim.Prepare(ctx, cert, p.queued); err != nil {
 		return fmt.Errorf("noting the certificate in the database: %w", err)
 	}
 	if p.queued {

@@ -3,7 +3,9 @@ package report
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,6 +211,34 @@ func TestOldRequestsAreRemoved(t *testing.T) {
 			t.Errorf("%d requests and %d tickets are left, not the prepared one", requests, tickets)
 		}
 		if err := prepared.Complete(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestOldRequestsAreRemovedManyAtOnceButForTheOneThatBeganAnew(t *testing.T) {
+	onEach(t, func(t *testing.T, open func() Database) {
+		var updates, refused atomic.Int32
+		c := newClock()
+		s := storeAt(t, &counting{open(), &updates, &refused}, c)
+		const n = 3 * removedAtOnce
+		for i := range n {
+			issue(t, s, requestOf(fmt.Sprint(i)))
+		}
+		c.advance(RememberFor)
+		again := begin(t, s, requestOf(fmt.Sprint(removedAtOnce+1)))
+		before := updates.Load()
+		if err := s.removeExpired(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// Two full transactions, and one request at a time where one was in the way.
+		if took := updates.Load() - before; took < 3 || took > removedAtOnce+10 {
+			t.Errorf("it took %d transactions", took)
+		}
+		if left, tickets := count(t, s, tableRequests), count(t, s, tableTickets); left != 1 || tickets != 1 {
+			t.Errorf("%d requests and %d tickets are left, not the one that began anew", left, tickets)
+		}
+		if err := again.Abort(t.Context(), nil); err != nil {
 			t.Error(err)
 		}
 	})

@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,6 +11,9 @@ import (
 const (
 	// maxExpiry bounds what a store remembers to remove; the rest is found by listing.
 	maxExpiry = 100_000
+	// removedAtOnce bounds a transaction, which meanwhile holds up others with the same
+	// locks.
+	removedAtOnce = 64
 	// leftoverAfter is how long an open request stays after its end.
 	leftoverAfter = time.Minute
 )
@@ -29,29 +33,60 @@ func (s *Store) remember(key string, c *claimRow) {
 	}
 }
 
-// forget returns a request whose time has come.
-func (s *Store) forget() (expiry, bool) {
+// forget returns requests whose time has come, the oldest first and some at most.
+func (s *Store) forget() []expiry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.expiry) == 0 || s.now().Before(s.expiry[0].at) {
-		return expiry{}, false
+	n, now := 0, s.now()
+	for n < min(len(s.expiry), removedAtOnce) && !now.Before(s.expiry[n].at) {
+		n++
 	}
-	e := s.expiry[0]
-	s.expiry = s.expiry[1:]
-	return e, true
+	due := s.expiry[:n:n]
+	s.expiry = s.expiry[n:]
+	return due
 }
 
 // removeExpired removes the requests of this store that need not be remembered longer.
 func (s *Store) removeExpired(ctx context.Context) error {
-	for {
-		e, ok := s.forget()
-		if !ok {
-			return nil
+	for due := s.forget(); len(due) > 0; due = s.forget() {
+		err := s.removeAtOnce(ctx, due)
+		if errors.Is(err, errMissing) {
+			err = s.removeEach(ctx, due)
 		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeAtOnce removes requests in one transaction: databases sync each one, which costs
+// more than what it holds. errMissing: one of the requests was begun anew or is gone, and
+// nothing has happened.
+func (s *Store) removeAtOnce(ctx context.Context, due []expiry) error {
+	// Two replicas that lock in the same order do not wait for each other.
+	due = slices.SortedFunc(slices.Values(due), func(a, b expiry) int { return strings.Compare(a.key, b.key) })
+	return s.commit(ctx, func(t *transaction) {
+		for i, e := range due {
+			if i == 0 || lockOf(due[i-1].key) != lockOf(e.key) {
+				t.lock(e.key)
+			}
+		}
+		for _, e := range due {
+			t.need(tableTickets, ticketOf(e.key, e.token))
+			t.del(tableTickets, ticketOf(e.key, e.token))
+			t.del(tableRequests, e.key)
+		}
+	})
+}
+
+func (s *Store) removeEach(ctx context.Context, due []expiry) error {
+	for _, e := range due {
 		if err := s.change(ctx, e.key, e.token, nil, nil); err != nil && !errors.Is(err, errMissing) {
 			return err
 		}
 	}
+	return nil
 }
 
 // removeLeftovers removes what stores that are gone have left behind: requests, and the

@@ -21,7 +21,7 @@ func TestAReportIsShownWithoutItsChallenge(t *testing.T) {
 	long := strings.Repeat("x", 200)
 	of := Request{Provisioner: "intune", TransactionID: long, CAID: "CN=CA", CSR: request.DER}
 	for _, r := range []Report{
-		{Kind: KindSuccess, Request: of, Certificate: certificate()},
+		{Kind: KindSuccess, Request: of, Certificate: certificate().Raw},
 		{Kind: KindFailure, Request: of, Failure: Failure{HResult: intune.HResultTimeout, Description: "too slow"}},
 	} {
 		if err := s.add(t.Context(), r); err != nil {

@@ -88,7 +88,7 @@ func (r *recorder) kinds(transaction string) []Kind {
 }
 
 // certificate is one with the serial number 10203, to be reported.
-var certificate = sync.OnceValue(func() []byte {
+var certificate = sync.OnceValue(func() *x509.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
@@ -101,7 +101,11 @@ var certificate = sync.OnceValue(func() []byte {
 	if err != nil {
 		panic(err)
 	}
-	return der
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	return c
 })
 
 func requestOf(transaction string) Request {

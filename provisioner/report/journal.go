@@ -50,33 +50,29 @@ func (j *journalled) remove(t *transaction) {
 // When the claim does not end within a minute, a sweep turns it into a failure report.
 //
 // With queued, Complete puts a success report into the outbox.
-func (c *Claim) Prepare(ctx context.Context, certificate []byte, queued bool) error {
+func (c *Claim) Prepare(ctx context.Context, certificate *x509.Certificate, queued bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.journal != nil {
 		return errors.New("writing the journal: the claim has a record")
 	}
-	leaf, err := x509.ParseCertificate(certificate)
-	if err != nil {
-		return fmt.Errorf("writing the journal: reading the certificate: %w", err)
-	}
 	now := at(c.store.now())
 	prepared := &claimRow{
 		State: statePrepared, Token: newToken(), Transaction: c.request.TransactionID,
-		Serial: leaf.SerialNumber.String(), At: now,
+		Serial: certificate.SerialNumber.String(), At: now,
 	}
 	rows := &journalled{row: ticketOf(c.key, prepared.Token), data: ticketOf(c.key, prepared.Token)}
 	row, err := encode(&journalRow{Provisioner: c.request.Provisioner, At: now, Data: rows.data})
 	if err != nil {
 		return fmt.Errorf("writing the journal: %w", err)
 	}
-	data, err := encode(&journalData{Request: c.request, Certificate: certificate})
+	data, err := encode(&journalData{Request: c.request, Certificate: certificate.Raw})
 	if err != nil {
 		return fmt.Errorf("writing the journal: %w", err)
 	}
 	var success *Report
 	if queued {
-		success = &Report{Kind: KindSuccess, Request: c.request, Certificate: certificate}
+		success = &Report{Kind: KindSuccess, Request: c.request, Certificate: certificate.Raw}
 		if err := success.fits(); err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ func TestACertificateThatNeverLeftIsTakenBackAndReported(t *testing.T) {
 				var taken []string
 				orphans := takeBackFunc(func(_ context.Context, o Orphan) (Failure, error) {
 					taken = append(taken, o.TransactionID)
-					if string(o.Certificate) != string(certificate()) || string(o.CSR) != "request of t" || o.CAID != "CN=CA" {
+					if string(o.Certificate) != string(certificate().Raw) || string(o.CSR) != "request of t" || o.CAID != "CN=CA" {
 						t.Errorf("the orphan is %+v", o)
 					}
 					return Failure{HResult: -7, Description: "never left"}, nil
