@@ -7,7 +7,6 @@ import (
 	stdasn1 "encoding/asn1"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -52,9 +51,10 @@ type Request struct {
 	ignored   []pkix.Extension
 }
 
-// Read reads a PKCS #10 request in DER. An error is a [*RefusedError].
+// Read reads a PKCS #10 request in DER, which nobody may change afterwards. An error is a
+// [*RefusedError].
 func (p *Profile) Read(der []byte) (*Request, error) {
-	r, err := p.read(slices.Clone(der))
+	r, err := p.read(der)
 	if err == nil {
 		err = checkSignature(der)
 	}
