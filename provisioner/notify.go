@@ -38,7 +38,7 @@ func (p *entry) succeed(e *enrolment, certificate []byte) error {
 	if !first {
 		return errAbandoned
 	}
-	defer p.close(e)
+	defer p.end(e)
 	err := p.complete(e, res, certificate)
 	if err != nil {
 		// The journal record stays, and what it stands for is taken back.
@@ -77,7 +77,7 @@ func (p *entry) fail(e *enrolment, cause error) {
 	if !first {
 		return
 	}
-	defer p.close(e)
+	defer p.end(e)
 	if res.err == nil {
 		res.err = cause
 	}
@@ -92,11 +92,19 @@ func (p *entry) fail(e *enrolment, cause error) {
 	p.logOutcome(e, o, res, res.err)
 }
 
-// close lets go of everything that an enrolment holds.
-func (p *entry) close(e *enrolment) {
+// end lets go of everything that an approved enrolment holds.
+func (p *entry) end(e *enrolment) {
 	e.abandonment.Stop()
-	p.instance.enrolments.close(e)
+	p.close(e)
 	p.instance.state.work.end()
+}
+
+// close lets go of the enrolment's key and of its place.
+func (p *entry) close(e *enrolment) {
+	p.instance.enrolments.close(e)
+	if e.leave != nil {
+		e.leave()
+	}
 }
 
 // afterwards is the time for what has to be written when an enrolment has ended. It

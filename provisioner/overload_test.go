@@ -56,14 +56,14 @@ func TestAPlaceIsGivenBack(t *testing.T) {
 func TestWhoFindsTheQueueFullIsRefusedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(1)
-		release, err := l.validation(t.Context())
+		release, err := l.enrolment(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		served := make(chan error, waitingPerPlace)
 		for range waitingPerPlace {
 			go func() {
-				release, err := l.validation(t.Context())
+				release, err := l.enrolment(t.Context())
 				if err == nil {
 					release()
 				}
@@ -74,7 +74,7 @@ func TestWhoFindsTheQueueFullIsRefusedAtOnce(t *testing.T) {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := l.validation(ctx); !errors.Is(err, errBusy) {
+		if _, err := l.enrolment(ctx); !errors.Is(err, errBusy) {
 			t.Errorf("one too many: %v", err)
 		}
 		if waited := time.Since(begin); waited != 0 {
@@ -86,10 +86,72 @@ func TestWhoFindsTheQueueFullIsRefusedAtOnce(t *testing.T) {
 				t.Errorf("one in the queue: %v", err)
 			}
 		}
-		if release, err = l.validation(t.Context()); err != nil {
+		if release, err = l.enrolment(t.Context()); err != nil {
 			t.Fatalf("afterwards: %v", err)
 		}
 		release()
+	})
+}
+
+func TestIntuneIsNotAskedWhenHalfOfTheBudgetWentIntoWaiting(t *testing.T) {
+	b := newBench(t)
+	b.stopDelivery()
+	synctest.Test(t, func(t *testing.T) {
+		b.limiter = newLimiter(1)
+		release, err := b.limiter.validation(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if _, err := b.ValidateChallenge(routed(t.Context()), challenge(pkcs10(t))); !errors.Is(err, errBusy) {
+			t.Errorf("while all places are taken: %v", err)
+		}
+		if waited := time.Since(begin); waited != b.timeout/2 {
+			t.Errorf("it waited for %s", waited)
+		}
+		if b.client.asked > 0 {
+			t.Error("Intune was asked nevertheless")
+		}
+		release()
+		b.mustEnrol(t)
+	})
+}
+
+// mustEnrol has a request approved and ends it, with nothing left under way.
+func (b *bench) mustEnrol(t *testing.T) {
+	t.Helper()
+	ctx, csr := routed(t.Context()), pkcs10(t)
+	if _, err := b.ValidateChallenge(ctx, challenge(csr)); err != nil {
+		t.Error(err)
+	}
+	b.failure(ctx, csr, "the test ends it")
+}
+
+func TestAnApprovedEnrolmentKeepsItsPlaceUntilItsEnd(t *testing.T) {
+	b := newBench(t)
+	b.stopDelivery()
+	synctest.Test(t, func(t *testing.T) {
+		b.limiter = newLimiter(1)
+		ctx, csr := routed(t.Context()), pkcs10(t)
+		if _, err := b.ValidateChallenge(ctx, challenge(csr)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.ValidateChallenge(routed(t.Context()), challenge(pkcs10(t))); !errors.Is(err, errBusy) {
+			t.Errorf("a second one: %v", err)
+		}
+		cert, err := b.sign(t, csr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.issued(ctx, csr, cert)
+		b.mustEnrol(t)
+		// One that step-ca does not end gives its place back, too.
+		if _, err := b.ValidateChallenge(routed(t.Context()), challenge(pkcs10(t))); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(b.timeout + grace + time.Second)
+		synctest.Wait()
+		b.mustEnrol(t)
 	})
 }
 

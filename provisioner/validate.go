@@ -76,7 +76,7 @@ func (p *entry) approve(e *enrolment) (o outcome, err error) {
 			o, err = outcomeFailed, fmt.Errorf("panic: %v", r)
 		}
 		if opened && err != nil {
-			p.instance.enrolments.close(e)
+			p.close(e)
 		}
 	}()
 	if e.route == nil {
@@ -116,6 +116,18 @@ func (p *entry) approve(e *enrolment) (o outcome, err error) {
 	return "", nil
 }
 
+// enter waits for a place for the enrolment and for one at Intune, and returns how to give
+// back the latter. Whoever waits longer is not asked about: the answer would come too late
+// for the rest of the enrolment, and the call would be in somebody else's way.
+func (p *entry) enter(ctx context.Context, e *enrolment) (release func(), err error) {
+	ctx, cancel := context.WithDeadline(ctx, e.deadline.Add(-p.timeout/2))
+	defer cancel()
+	if e.leave, err = p.limiter.enrolment(ctx); err != nil {
+		return nil, err
+	}
+	return p.limiter.validation(ctx)
+}
+
 // ask is rule 1 of Microsoft's page: without a successful validation no certificate may
 // be issued. An approval that comes too late is one all the same: what follows refuses to
 // sign and tells Intune so.
@@ -123,7 +135,7 @@ func (p *entry) ask(ctx context.Context, e *enrolment) error {
 	if err := p.instance.refusals.recall(e.key); err != nil {
 		return err
 	}
-	release, err := p.limiter.validation(ctx)
+	release, err := p.enter(ctx, e)
 	if err != nil {
 		return err
 	}
