@@ -87,8 +87,6 @@ func (h *Handler) answer(r *http.Request) (answer stepca.ResponseBody) {
 	return stepca.ResponseBody{Allow: true, Data: data}
 }
 
-var errTooLong = fmt.Errorf("the call is longer than %d bytes", maxBody)
-
 const signatureHeader = "X-Smallstep-Signature"
 
 // authenticate returns the hook and the body of a call that the CA has signed for it.
@@ -115,16 +113,14 @@ func (h *Handler) authenticate(r *http.Request) (*Hook, []byte, error) {
 
 // body reads a call in one piece where it tells its length, as step-ca's calls do.
 func body(r *http.Request) ([]byte, error) {
-	if r.ContentLength > maxBody {
-		return nil, errTooLong
-	}
 	// bytes.Buffer asks for room once more to find the end.
-	raw := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	length := min(max(r.ContentLength, 0), maxBody)
+	raw := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
 	if _, err := raw.ReadFrom(io.LimitReader(r.Body, maxBody+1)); err != nil {
 		return nil, fmt.Errorf("reading the call: %w", err)
 	}
 	if raw.Len() > maxBody {
-		return nil, errTooLong
+		return nil, fmt.Errorf("the call is longer than %d bytes", maxBody)
 	}
 	return raw.Bytes(), nil
 }

@@ -184,9 +184,15 @@ func TestCallsAreRefused(t *testing.T) {
 	body, _ := io.ReadAll(changed.Body)
 	changed.Body = io.NopCloser(strings.NewReader(strings.Replace(string(body), "tx", "ty", 1)))
 	tests["a changed body"] = changed
-	long := request(t, hook, hook.Secret, challengeCall())
-	long.Body = io.NopCloser(io.LimitReader(zeros{}, maxBody+2))
-	tests["17 MiB of zeros"] = long
+	long := challengeCall()
+	long.SCEPTransactionID = strings.Repeat("x", maxBody)
+	tests["more than 16 MiB"] = request(t, hook, hook.Secret, long)
+	once, err := json.Marshal(challengeCall())
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice := strings.Replace(string(once), `"scepChallenge":`, `"scepChallenge":"another","scepChallenge":`, 1)
+	tests["a challenge twice"] = request(t, hook, hook.Secret, json.RawMessage(twice))
 
 	for name, r := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -281,11 +287,4 @@ func TestAReplayIsKnownAsLongAsItsTimeStampIsFresh(t *testing.T) {
 	if g.admit("replayed", stamp, now.Add(62*time.Second)) == nil {
 		t.Error("admitted again by the older generation")
 	}
-}
-
-type zeros struct{}
-
-func (zeros) Read(b []byte) (int, error) {
-	clear(b)
-	return len(b), nil
 }
