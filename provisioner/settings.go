@@ -34,8 +34,9 @@ type settings struct {
 	// Retries is how often a call is repeated after a passing fault, within Timeout.
 	// 0: never. At most 10. Default: 2.
 	Retries *int `json:"retries"`
-	// MaxConcurrent is how many requests of this provisioner are at Intune at once; up to
-	// three more for each place wait, for at most half of Timeout. Default: 256.
+	// MaxConcurrent is how many enrolments of this provisioner are under way at once, from
+	// the question to Intune to the answer to the device; up to three more for each place
+	// wait, for at most half of Timeout. Default: 256.
 	MaxConcurrent *int `json:"maxConcurrent"`
 	// Reporting is "strict": a certificate reaches its device after Intune has accepted the
 	// success notification; or "queued": after the notification is safely stored, which

@@ -177,7 +177,8 @@ func (b *bench) delay(d time.Duration) error {
 	}
 	var errs []error
 	for _, operation := range []intunesim.Operation{intunesim.OpValidate, intunesim.OpSuccess, intunesim.OpFailure} {
-		errs = append(errs, b.sim.AddFault(intunesim.Fault{Operation: operation, Delay: d}))
+		// What the simulator computes is part of that time, as it is of Intune's.
+		errs = append(errs, b.sim.AddFault(intunesim.Fault{Operation: operation, Delay: d, After: true}))
 	}
 	return errors.Join(errs...)
 }

@@ -64,9 +64,12 @@ func (b *bench) runBurst(ctx context.Context, u *burst) (sample, error) {
 	if err := g.end(u.enrolments, s); err != nil {
 		return nil, err
 	}
+	if u.afterwards != nil {
+		delete(s, figureIntune) // no device waited for what came afterwards
+	}
 	if u.meanwhile != nil {
 		// What the server spends on others belongs to nobody's enrolment.
-		for _, name := range []string{figureCPU, figureCalls, figureOther, figureHandshakes} {
+		for _, name := range []string{figureCPU, figureIntune, figureCalls, figureOther, figureHandshakes} {
 			delete(s, name)
 		}
 	}

@@ -74,6 +74,7 @@ func (g *gauge) end(n int, s sample) error {
 	}
 	thousands := float64(n) / 1000
 	s[figureCalls], s[figureOther] = calls/thousands, other/thousands
+	s[figureIntune] = milliseconds(stats.Answering-g.stats.Answering) / float64(n)
 	s[figureHandshakes] = float64(stats.Handshakes-g.stats.Handshakes) / thousands
 	return nil
 }

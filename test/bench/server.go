@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/step-ca-intune/step-ca-intune/test/device"
@@ -22,11 +23,11 @@ const (
 	stock = "step-ca"
 )
 
-const (
-	provisioner = "bench"
-	// staticChallenge is the one of the stock step-ca.
-	staticChallenge = "a static challenge of some length"
-)
+const provisioner = "bench"
+
+// staticChallenge is the one of the stock step-ca. It is about as long as those of Intune,
+// so that both servers decode messages of the same size.
+var staticChallenge = strings.Repeat("static challenge", 138)
 
 // server is one of the CAs under test, with the devices' side of it.
 type server struct {

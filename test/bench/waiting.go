@@ -9,7 +9,7 @@ import (
 )
 
 // places is a maxConcurrent with which all requests of scenario (d) may wait: three for
-// each place of a validation.
+// each place.
 const places = 1024
 
 // waiting is scenario (d): requests wait for an Intune that takes 8 s for an answer, which
@@ -56,10 +56,10 @@ func (b *bench) wait(ctx context.Context, server *server, n int) (sample, error)
 		return nil, err
 	}
 	s := sample{}
-	// In the middle of the wait all have arrived.
+	// All have arrived then, and nobody has waited for a place for as long as that may take.
 	look := func(context.Context) error {
 		select {
-		case <-time.After(6 * time.Second):
+		case <-time.After(5 * time.Second):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

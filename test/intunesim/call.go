@@ -57,6 +57,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.running.Add(1)
 	defer s.running.Done()
+	begin := time.Now()
 	operation, handle := s.route(r)
 	c := &call{Request: r, base: s.hosts.base(r), now: s.Now()}
 	// Reading all of the body first also lets net/http notice a client that
@@ -73,11 +74,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.reply(w, c, entry, intuneError(c, status, "reading the body failed"))
 		return
 	}
-	s.reply(w, c, entry, s.answer(c, operation, handle))
+	a := s.answer(c, operation, handle)
+	switch operation {
+	case OpValidate, OpSuccess, OpFailure:
+		s.counters.answering.Add(int64(time.Since(begin)))
+	}
+	s.reply(w, c, entry, a)
 }
 
 // answer handles the call, spoilt by the fault that is next in line for it.
 func (s *Server) answer(c *call, operation Operation, handle func(*call) answer) answer {
+	begin := time.Now()
 	fault := s.faults.take(operation)
 	if fault == nil {
 		if !wait(c.Context(), s.delay, nil) {
@@ -92,7 +99,7 @@ func (s *Server) answer(c *call, operation Operation, handle func(*call) answer)
 	if fault.After {
 		a = handle(c)
 	}
-	if !wait(c.Context(), s.delay+fault.Delay, fault.Hold) {
+	if !wait(c.Context(), s.delay+fault.Delay-time.Since(begin), fault.Hold) {
 		if fault.Gone != nil {
 			fault.Gone()
 		}

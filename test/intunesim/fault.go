@@ -39,7 +39,8 @@ type Fault struct {
 	// RetryAfter becomes the Retry-After header, in seconds.
 	RetryAfter time.Duration
 	// Delay holds the call back. It ends early when the client hangs up, and
-	// the call then has no effect.
+	// the call then has no effect, unless After is set. With After the answer comes this long
+	// after the call, whatever its effect has taken of that.
 	Delay time.Duration
 	// Drop cuts the connection instead of answering.
 	Drop bool

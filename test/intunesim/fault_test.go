@@ -3,6 +3,7 @@ package intunesim_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -18,6 +19,26 @@ func addFault(t testing.TB, sim *intunesim.Server, f intunesim.Fault) {
 	t.Helper()
 	if err := sim.AddFault(f); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestADelayCountsAsTimeAtIntune(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after %t", after), func(t *testing.T) {
+			sim := start(t, intunesim.Options{})
+			c := newCaller(t, sim)
+			der := build(t, device.CSR{Subject: "CN=a", Challenge: newChallenge(t, sim, intunesim.Challenge{})})
+			const delay = 30 * time.Millisecond
+			addFault(t, sim, intunesim.Fault{Operation: intunesim.OpValidate, Delay: delay, After: after})
+			resp, err := sim.HTTPClient().Do(c.request(scepPath+"validateRequest", validation("transaction-1", der)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if took := sim.Stats().Answering; took < delay {
+				t.Errorf("the answer took %s", took)
+			}
+		})
 	}
 }
 

@@ -81,10 +81,14 @@ type Stats struct {
 	Connections int64               `json:"connections"`
 	Handshakes  int64               `json:"handshakes"` // completed TLS handshakes, resumed ones included
 	Calls       map[Operation]int64 `json:"calls"`
+	// Answering is how long all calls to Intune's SCEP operations took together, from the
+	// arrival of their headers to the answer, in nanoseconds.
+	Answering time.Duration `json:"answering"`
 }
 
 type counters struct {
 	connections, handshakes atomic.Int64
+	answering               atomic.Int64 // nanoseconds
 	mu                      sync.Mutex
 	calls                   map[Operation]int64
 }
@@ -103,6 +107,7 @@ func (s *Server) Stats() Stats {
 	c := &s.counters
 	stats := Stats{
 		Connections: c.connections.Load(),
+		Answering:   time.Duration(c.answering.Load()),
 		Handshakes:  c.handshakes.Load(),
 		Calls:       map[Operation]int64{},
 	}
