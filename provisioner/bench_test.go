@@ -35,17 +35,23 @@ func BenchmarkApprovals(b *testing.B) {
 	})
 }
 
-func BenchmarkPlacesAtIntune(b *testing.B) {
+func BenchmarkPlaces(b *testing.B) {
 	l := newLimiter(defaultMaxConcurrent)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
+			end, err := l.enrolment(b.Context())
+			if err != nil {
+				b.Error(err)
+				return
+			}
 			release, err := l.validation(b.Context())
 			if err != nil {
 				b.Error(err)
 				return
 			}
 			release()
+			end()
 		}
 	})
 }

@@ -58,7 +58,7 @@ func (s *settings) queued(hasDatabase bool) (bool, error) {
 	return true, nil
 }
 
-// limiter returns what bounds the requests at Intune.
+// limiter returns what bounds the enrolments under way and their calls to Intune.
 func (s *settings) limiter() (*limiter, error) {
 	n := defaultMaxConcurrent
 	if s.MaxConcurrent != nil {

@@ -97,6 +97,52 @@ func TestACopyOfARequestDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
+func TestFewCopiesOfARequestWaitAndTheRestIsRefusedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		csr, first := pkcs10(t), routed(t.Context())
+		b.mustAllow(t, first, csr)
+		try := func() (context.Context, error) {
+			ctx := routed(t.Context())
+			_, err := b.ValidateChallenge(ctx, challenge(csr))
+			return ctx, err
+		}
+		ended := make(chan error, maxCopies)
+		for range maxCopies {
+			go func() {
+				ctx, err := try()
+				if err == nil {
+					b.failure(ctx, csr, "x")
+				}
+				ended <- err
+			}()
+		}
+		synctest.Wait()
+		begin := time.Now()
+		if _, err := try(); !errors.Is(err, errDuplicate) || time.Since(begin) != 0 {
+			t.Errorf("one too many, after %s: %v", time.Since(begin), err)
+		}
+		b.failure(first, csr, "x")
+		for range maxCopies {
+			if err := <-ended; err != nil {
+				t.Errorf("one that waited: %v", err)
+			}
+		}
+		// Who has given up makes room.
+		b.mustAllow(t, first, csr)
+		for range maxCopies + 1 {
+			ctx, cancel := context.WithTimeout(routed(t.Context()), time.Second)
+			begin := time.Now()
+			if _, err := b.ValidateChallenge(ctx, challenge(csr)); !errors.Is(err, errDuplicate) || time.Since(begin) != time.Second {
+				t.Errorf("after %s: %v", time.Since(begin), err)
+			}
+			cancel()
+		}
+		b.failure(first, csr, "x")
+		b.running().wantNothingLeft(t)
+	})
+}
+
 func TestEnrolmentsAreBounded(t *testing.T) {
 	b := newBench(t)
 	b.instance.enrolments = newEnrolments(2)

@@ -17,6 +17,10 @@ var (
 	errDuplicate = errors.New("an earlier copy of the same request is still under way")
 )
 
+// maxCopies bounds how many copies of a request wait for the one under way: devices ask
+// again, and whoever floods the CA with one message must not fill its memory.
+const maxCopies = 3
+
 // enrolments are the requests under way: at most one for each key, so that an approval is
 // for exactly one request.
 type enrolments struct {
@@ -31,7 +35,7 @@ func newEnrolments(limit int) *enrolments {
 }
 
 // open takes the enrolment's key. While an earlier copy of the same request holds it,
-// open waits until ctx is done.
+// open waits until ctx is done, unless some copies wait already.
 func (s *enrolments) open(ctx context.Context, e *enrolment) error {
 	for {
 		earlier, err := s.tryOpen(e)
@@ -41,15 +45,27 @@ func (s *enrolments) open(ctx context.Context, e *enrolment) error {
 		select {
 		case <-earlier.closed:
 		case <-ctx.Done():
+			s.giveUp(earlier)
 			return errDuplicate
 		}
 	}
+}
+
+// giveUp ends the wait of a copy.
+func (s *enrolments) giveUp(earlier *enrolment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	earlier.copies--
 }
 
 func (s *enrolments) tryOpen(e *enrolment) (earlier *enrolment, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if earlier := s.byKey[e.key]; earlier != nil {
+		if earlier.copies == maxCopies {
+			return nil, errDuplicate
+		}
+		earlier.copies++
 		return earlier, nil
 	}
 	if len(s.byKey) >= s.limit {

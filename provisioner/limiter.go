@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-var errBusy = errors.New("too many requests are waiting for Intune")
+var errBusy = errors.New("all places of maxConcurrent are taken")
 
 // waitingPerPlace bounds how many requests wait for each place. One that waits holds some
 // 70 kB, most of it in step-ca and net/http, which the garbage collector lets grow to twice
@@ -32,7 +32,7 @@ func newLimiter(n int) *limiter {
 	return &limiter{
 		enrolments:  make(chan struct{}, n),
 		queue:       make(chan struct{}, n*waitingPerPlace),
-		validations: make(chan struct{}, max(1, n-n/4)),
+		validations: make(chan struct{}, max(1, n-max(1, n/4))),
 		all:         make(chan struct{}, n),
 	}
 }
@@ -92,5 +92,7 @@ func try(places chan struct{}) (release func(), ok bool) {
 	}
 }
 
-// load returns how many places at Intune are taken, and how many there are.
-func (l *limiter) load() (taken, all int) { return len(l.all), cap(l.all) }
+// load returns how many places are taken, and how many there are.
+func (l *limiter) load() (taken, all int) {
+	return max(len(l.enrolments), len(l.all)), cap(l.all)
+}

@@ -46,7 +46,7 @@ func (i *instance) Provisioners() []status.Provisioner {
 	for _, name := range slices.Sorted(maps.Keys(i.entries)) {
 		e := i.entries[name]
 		p := status.Provisioner{Name: name, Tenant: e.tenant}
-		p.AtIntune, p.MaxConcurrent = e.limiter.load()
+		p.Taken, p.MaxConcurrent = e.limiter.load()
 		if c, ok := e.client.(tokenHolder); ok {
 			p.GraphToken, p.IntuneToken = c.TokenExpiry()
 		}

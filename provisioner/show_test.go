@@ -61,7 +61,7 @@ func TestEveryOutcomeIsShown(t *testing.T) {
 		`step_ca_intune_enrolment_step_duration_seconds_count{provisioner="intune",step="signing"} 2`,
 		`step_ca_intune_microsoft_calls_total{operation="token",provisioner="intune",result="success"} 1`,
 		`step_ca_intune_enrolments_in_flight 0`,
-		`step_ca_intune_microsoft_requests_limit{provisioner="intune"} 256`,
+		`step_ca_intune_enrolment_places{provisioner="intune"} 256`,
 	} {
 		if !strings.Contains(metrics, line+"\n") {
 			t.Errorf("%s is missing", line)

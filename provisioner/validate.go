@@ -117,8 +117,10 @@ func (p *entry) approve(e *enrolment) (o outcome, err error) {
 }
 
 // enter waits for a place for the enrolment and for one at Intune, and returns how to give
-// back the latter. Whoever waits longer is not asked about: the answer would come too late
-// for the rest of the enrolment, and the call would be in somebody else's way.
+// back the latter. Nobody waits for longer than half of the budget: the answer would come
+// too late for the rest of the enrolment, and the call would be in somebody else's way. A
+// copy that has waited for an earlier one may still take places that are free, since mostly
+// it gets the certificate of that.
 func (p *entry) enter(ctx context.Context, e *enrolment) (release func(), err error) {
 	ctx, cancel := context.WithDeadline(ctx, e.deadline.Add(-p.timeout/2))
 	defer cancel()

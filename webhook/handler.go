@@ -128,6 +128,8 @@ func body(r *http.Request) ([]byte, error) {
 // read returns the content of a signed call that is what it claims to be, fresh and new.
 func (h *Handler) read(hook *Hook, raw []byte, signature string) (*call, error) {
 	c := new(call)
+	// The second version of encoding/json takes a third of the time, and knows a name
+	// neither twice nor in another case.
 	if err := jsonv2.Unmarshal(raw, c); err != nil {
 		return nil, fmt.Errorf("decoding the call: %w", err)
 	}

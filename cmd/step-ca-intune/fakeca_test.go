@@ -28,7 +28,7 @@ func (c *fakeCA) Outbox() report.Snapshot {
 	return report.Snapshot{At: time.Now(), Pending: 1, Dead: 1, Oldest: time.Now()}
 }
 func (c *fakeCA) Provisioners() []status.Provisioner {
-	return []status.Provisioner{{Name: "intune", Tenant: "contoso.onmicrosoft.com", AtIntune: 2, MaxConcurrent: 256}}
+	return []status.Provisioner{{Name: "intune", Tenant: "contoso.onmicrosoft.com", Taken: 2, MaxConcurrent: 256}}
 }
 
 type fakeOutbox struct {

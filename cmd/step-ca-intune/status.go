@@ -97,7 +97,7 @@ func printTenants(w io.Writer, p *status.Page) {
 			microsoft = "answered " + ago(t.Answered, p.Now) + " ago"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d of %d\t%s, %s\n", printable(t.Name), printable(t.Tenant), microsoft,
-			t.AtIntune, t.MaxConcurrent, when(t.GraphToken), when(t.IntuneToken))
+			t.Taken, t.MaxConcurrent, when(t.GraphToken), when(t.IntuneToken))
 	}
 	table.Flush()
 	for _, t := range p.Provisioners {

@@ -11,8 +11,7 @@ import (
 const (
 	// maxExpiry bounds what a store remembers to remove; the rest is found by listing.
 	maxExpiry = 100_000
-	// removedAtOnce bounds a transaction, which meanwhile holds up others with the same
-	// locks.
+	// removedAtOnce bounds a transaction, which holds up others with the same lock.
 	removedAtOnce = 64
 	// leftoverAfter is how long an open request stays after its end.
 	leftoverAfter = time.Minute
@@ -33,12 +32,12 @@ func (s *Store) remember(key string, c *claimRow) {
 	}
 }
 
-// forget returns requests whose time has come, the oldest first and some at most.
+// forget returns the requests whose time has come.
 func (s *Store) forget() []expiry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, now := 0, s.now()
-	for n < min(len(s.expiry), removedAtOnce) && !now.Before(s.expiry[n].at) {
+	for n < len(s.expiry) && !now.Before(s.expiry[n].at) {
 		n++
 	}
 	due := s.expiry[:n:n]
@@ -46,32 +45,33 @@ func (s *Store) forget() []expiry {
 	return due
 }
 
-// removeExpired removes the requests of this store that need not be remembered longer.
+// removeExpired removes the requests of this store that need not be remembered longer, those
+// with the same lock at once: what a transaction costs is its sync, while one with several
+// locks would hold up many others. What an error leaves, removeLeftovers finds.
 func (s *Store) removeExpired(ctx context.Context) error {
-	for due := s.forget(); len(due) > 0; due = s.forget() {
-		err := s.removeAtOnce(ctx, due)
-		if errors.Is(err, errMissing) {
-			err = s.removeEach(ctx, due)
-		}
-		if err != nil {
-			return err
+	byLock := map[string][]expiry{}
+	for _, e := range s.forget() {
+		byLock[lockOf(e.key)] = append(byLock[lockOf(e.key)], e)
+	}
+	for _, all := range byLock {
+		for due := range slices.Chunk(all, removedAtOnce) {
+			err := s.removeAtOnce(ctx, due)
+			if errors.Is(err, errMissing) {
+				err = s.removeEach(ctx, due)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// removeAtOnce removes requests in one transaction: databases sync each one, which costs
-// more than what it holds. errMissing: one of the requests was begun anew or is gone, and
-// nothing has happened.
+// removeAtOnce removes requests with the same lock in one transaction. errMissing: one of
+// them was begun anew or is gone, and nothing has happened.
 func (s *Store) removeAtOnce(ctx context.Context, due []expiry) error {
-	// Two replicas that lock in the same order do not wait for each other.
-	due = slices.SortedFunc(slices.Values(due), func(a, b expiry) int { return strings.Compare(a.key, b.key) })
 	return s.commit(ctx, func(t *transaction) {
-		for i, e := range due {
-			if i == 0 || lockOf(due[i-1].key) != lockOf(e.key) {
-				t.lock(e.key)
-			}
-		}
+		t.lock(due[0].key)
 		for _, e := range due {
 			t.need(tableTickets, ticketOf(e.key, e.token))
 			t.del(tableTickets, ticketOf(e.key, e.token))

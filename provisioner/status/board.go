@@ -28,8 +28,9 @@ type CA interface {
 type Provisioner struct {
 	Name   string `json:"name"`
 	Tenant string `json:"tenant"`
-	// AtIntune are the enrolments and reports that are asking Intune, of MaxConcurrent.
-	AtIntune      int `json:"atIntune"`
+	// Taken are the places of MaxConcurrent that enrolments under way have, or calls to Intune
+	// if these are more.
+	Taken      int `json:"taken"`
 	MaxConcurrent int `json:"maxConcurrent"`
 	// GraphToken and IntuneToken are until when the tokens are used.
 	GraphToken  time.Time `json:"graphToken,omitzero"`

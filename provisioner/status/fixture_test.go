@@ -35,7 +35,7 @@ func (c *fakeCA) Ready(context.Context) error { return c.unready }
 
 func (c *fakeCA) Provisioners() []status.Provisioner {
 	return []status.Provisioner{{
-		Name: "intune", Tenant: "contoso.onmicrosoft.com", AtIntune: 3, MaxConcurrent: 256,
+		Name: "intune", Tenant: "contoso.onmicrosoft.com", Taken: 3, MaxConcurrent: 256,
 		GraphToken: c.tokens, IntuneToken: c.tokens,
 	}}
 }

@@ -20,8 +20,8 @@ var (
 	tokens    = gauge("token_expiry_timestamp_seconds",
 		"Until when the token for a resource of Microsoft is used; absent before the first call.", "provisioner", "resource")
 	enrolling = gauge("enrolments_in_flight", "Requests of devices that are under way.")
-	atIntune  = gauge("microsoft_requests_in_flight", "Enrolments and reports that are asking Intune.", "provisioner")
-	limit     = gauge("microsoft_requests_limit", "How many may ask Intune at once.", "provisioner")
+	taken  = gauge("enrolment_places_taken", "Places of maxConcurrent that are taken.", "provisioner")
+	limit     = gauge("enrolment_places", "How many there are: maxConcurrent.", "provisioner")
 	pending   = gauge("reports_pending", "Reports that Intune has still to get.")
 	dead      = gauge("reports_dead", "Reports that are not tried any more: retry or drop them.")
 	oldest    = gauge("reports_oldest_pending_age_seconds", "Age of the oldest pending report, 0 without one.")
@@ -29,7 +29,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (g gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfo, tokens, enrolling, atIntune, limit, pending, dead, oldest} {
+	for _, d := range []*prometheus.Desc{buildInfo, tokens, enrolling, taken, limit, pending, dead, oldest} {
 		out <- d
 	}
 }
@@ -46,7 +46,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 	}
 	set(enrolling, float64(ca.Enrolling()))
 	for _, p := range ca.Provisioners() {
-		set(atIntune, float64(p.AtIntune), p.Name)
+		set(taken, float64(p.Taken), p.Name)
 		set(limit, float64(p.MaxConcurrent), p.Name)
 		for resource, expiry := range map[string]time.Time{"graph": p.GraphToken, "intune": p.IntuneToken} {
 			if !expiry.IsZero() {

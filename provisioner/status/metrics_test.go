@@ -130,8 +130,8 @@ func TestGaugesTellHowTheCAIs(t *testing.T) {
 		`step_ca_intune_enrolments_total{code="none",outcome="failed",provisioner="intune"} 0`,
 		`step_ca_intune_microsoft_calls_total{operation="token",provisioner="intune",result="unauthorized"} 0`,
 		`step_ca_intune_enrolments_in_flight 5`,
-		`step_ca_intune_microsoft_requests_in_flight{provisioner="intune"} 3`,
-		`step_ca_intune_microsoft_requests_limit{provisioner="intune"} 256`,
+		`step_ca_intune_enrolment_places_taken{provisioner="intune"} 3`,
+		`step_ca_intune_enrolment_places{provisioner="intune"} 256`,
 	)
 	if strings.Contains(text, "token_expiry") || strings.Contains(text, "reports_") {
 		t.Errorf("what is not known yet is told:\n%s", ours(text))

@@ -23,7 +23,7 @@ func (busyCA) Outbox() report.Snapshot {
 }
 func (busyCA) Provisioners() []status.Provisioner {
 	now := time.Now()
-	return []status.Provisioner{{Name: "intune", Tenant: "contoso.onmicrosoft.com", AtIntune: 1, MaxConcurrent: 256, GraphToken: now, IntuneToken: now}}
+	return []status.Provisioner{{Name: "intune", Tenant: "contoso.onmicrosoft.com", Taken: 1, MaxConcurrent: 256, GraphToken: now, IntuneToken: now}}
 }
 
 // serve shows a CA on which everything has happened once.
