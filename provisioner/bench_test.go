@@ -19,7 +19,7 @@ func BenchmarkApprovals(b *testing.B) {
 		for pb.Next() {
 			binary.BigEndian.PutUint64(csr, serial.Add(1))
 			e := &enrolment{key: keyOf("intune", csr), route: new(chi.Context), closed: make(chan struct{})}
-			if err := all.open(b.Context(), e); err != nil {
+			if err := all.open(b.Context(), e, nil); err != nil {
 				b.Error(err)
 				return
 			}

@@ -97,9 +97,10 @@ func TestACopyOfARequestDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-func TestFewCopiesOfARequestWaitAndTheRestIsRefusedAtOnce(t *testing.T) {
+func TestCopiesOfARequestWaitInTheQueueAndTheRestIsRefusedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
+		b.limiter = newLimiter(1)
 		csr, first := pkcs10(t), routed(t.Context())
 		b.mustAllow(t, first, csr)
 		try := func() (context.Context, error) {
@@ -107,8 +108,8 @@ func TestFewCopiesOfARequestWaitAndTheRestIsRefusedAtOnce(t *testing.T) {
 			_, err := b.ValidateChallenge(ctx, challenge(csr))
 			return ctx, err
 		}
-		ended := make(chan error, maxCopies)
-		for range maxCopies {
+		ended := make(chan error, waitingPerPlace)
+		for range waitingPerPlace {
 			go func() {
 				ctx, err := try()
 				if err == nil {
@@ -119,18 +120,18 @@ func TestFewCopiesOfARequestWaitAndTheRestIsRefusedAtOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		begin := time.Now()
-		if _, err := try(); !errors.Is(err, errDuplicate) || time.Since(begin) != 0 {
+		if _, err := try(); !errors.Is(err, errBusy) || time.Since(begin) != 0 {
 			t.Errorf("one too many, after %s: %v", time.Since(begin), err)
 		}
 		b.failure(first, csr, "x")
-		for range maxCopies {
+		for range waitingPerPlace {
 			if err := <-ended; err != nil {
 				t.Errorf("one that waited: %v", err)
 			}
 		}
 		// Who has given up makes room.
 		b.mustAllow(t, first, csr)
-		for range maxCopies + 1 {
+		for range waitingPerPlace + 1 {
 			ctx, cancel := context.WithTimeout(routed(t.Context()), time.Second)
 			begin := time.Now()
 			if _, err := b.ValidateChallenge(ctx, challenge(csr)); !errors.Is(err, errDuplicate) || time.Since(begin) != time.Second {

@@ -23,7 +23,7 @@ const waitingPerPlace = 3
 // which none ends in time.
 type limiter struct {
 	enrolments  chan struct{}
-	queue       chan struct{} // who waits for an enrolment
+	queue       chan struct{} // who waits for one of these, or for an earlier copy of the request
 	validations chan struct{}
 	all         chan struct{} // at Intune
 }

@@ -99,7 +99,7 @@ func (p *entry) approve(e *enrolment) (o outcome, err error) {
 	}
 	ctx, cancel := context.WithDeadline(e.ctx, e.deadline)
 	defer cancel()
-	if err := p.instance.enrolments.open(ctx, e); err != nil {
+	if err := p.instance.enrolments.open(ctx, e, p.limiter.queue); err != nil {
 		return outcomeFailed, err
 	}
 	opened = true

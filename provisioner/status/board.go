@@ -30,7 +30,7 @@ type Provisioner struct {
 	Tenant string `json:"tenant"`
 	// Taken are the places of MaxConcurrent that enrolments under way have, or calls to Intune
 	// if these are more.
-	Taken      int `json:"taken"`
+	Taken         int `json:"taken"`
 	MaxConcurrent int `json:"maxConcurrent"`
 	// GraphToken and IntuneToken are until when the tokens are used.
 	GraphToken  time.Time `json:"graphToken,omitzero"`

@@ -20,7 +20,7 @@ var (
 	tokens    = gauge("token_expiry_timestamp_seconds",
 		"Until when the token for a resource of Microsoft is used; absent before the first call.", "provisioner", "resource")
 	enrolling = gauge("enrolments_in_flight", "Requests of devices that are under way.")
-	taken  = gauge("enrolment_places_taken", "Places of maxConcurrent that are taken.", "provisioner")
+	taken     = gauge("enrolment_places_taken", "Places of maxConcurrent that are taken.", "provisioner")
 	limit     = gauge("enrolment_places", "How many there are: maxConcurrent.", "provisioner")
 	pending   = gauge("reports_pending", "Reports that Intune has still to get.")
 	dead      = gauge("reports_dead", "Reports that are not tried any more: retry or drop them.")

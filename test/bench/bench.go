@@ -50,6 +50,8 @@ type bench struct {
 	ours, stock *server
 	all         []*server
 	servers     int
+	files       *harness.Authority // that all servers have copies of
+	static      string             // challenge of the stock step-ca
 
 	rsaKeys      []*rsa.PrivateKey
 	certificates []*x509.Certificate // for these keys
@@ -88,6 +90,9 @@ func Run(ctx context.Context, p Plan) (*Report, error) {
 		if !slices.Contains(Scenarios(), letter) {
 			return nil, fmt.Errorf("there is no scenario %q: they are %s", letter, strings.Join(Scenarios(), ", "))
 		}
+	}
+	if p.Enrolments != 0 && p.Enrolments < fewestEnrolments {
+		return nil, fmt.Errorf("%d enrolments are too few for scenario (e): %d at least", p.Enrolments, fewestEnrolments)
 	}
 	b := &bench{
 		Plan: p, sizes: sizesOf(p), random: rand.New(rand.NewPCG(p.Seed, 0)),
@@ -128,6 +133,11 @@ func (b *bench) start(ctx context.Context) (err error) {
 	if b.sim, err = harness.StartSim(ctx, harness.IntuneSim.In(b.Bin), b.Dir, "-history", "10"); err != nil {
 		return err
 	}
+	challenge, err := b.challenge("CN=device-1000,OU=Devices,O=Contoso", "device-1000@contoso.example")
+	if err != nil {
+		return err
+	}
+	b.static = strings.Repeat("x", len(challenge))
 	b.ours, err = b.keep(b.newOurs(ctx, nil))
 	if err != nil {
 		return err
@@ -194,7 +204,7 @@ func (b *bench) note(m *Measurement) {
 	if len(m.Figures) == 0 {
 		return
 	}
-	m.summarize()
+	m.summarise()
 	b.report.Measurements = append(b.report.Measurements, m)
 }
 

@@ -16,6 +16,13 @@ func TestAnUnknownScenarioIsRefused(t *testing.T) {
 	}
 }
 
+func TestTooFewEnrolmentsAreRefused(t *testing.T) {
+	_, err := Run(t.Context(), Plan{Scenarios: []string{"e"}, Enrolments: fewestEnrolments - 1})
+	if err == nil || !strings.Contains(err.Error(), "too few") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTheProcessorsTimeOfAProcessIsCounted(t *testing.T) {
 	if _, err := proc(0).cpu(); err == nil {
 		t.Error("a process that is not there has a time")

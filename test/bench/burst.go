@@ -61,7 +61,7 @@ func (b *bench) runBurst(ctx context.Context, u *burst) (sample, error) {
 			return nil, err
 		}
 	}
-	if err := g.end(u.enrolments, s); err != nil {
+	if err := g.end(ctx, u.enrolments, s); err != nil {
 		return nil, err
 	}
 	if u.afterwards != nil {

@@ -52,7 +52,7 @@ func (x *exchange) run(ctx context.Context) error {
 					return
 				}
 				errs[client] = x.one(ctx, i)
-				if int(done.Add(1)) == len(x.messages)/2 && x.half != nil {
+				if int(done.Add(1)) == max(1, len(x.messages)/2) && x.half != nil {
 					go x.half()
 				}
 			}
@@ -69,12 +69,12 @@ func (x *exchange) run(ctx context.Context) error {
 }
 
 func (x *exchange) one(ctx context.Context, i int) (err error) {
+	begin := time.Now()
 	if x.errands != nil {
 		if err := x.companion.before(ctx, x.errands[i]); err != nil {
 			return err
 		}
 	}
-	begin := time.Now()
 	for attempt := 0; ; attempt++ {
 		if x.answers[i], err = x.server.client.Exchange(ctx, x.messages[i]); err == nil {
 			break
@@ -83,11 +83,11 @@ func (x *exchange) one(ctx context.Context, i int) (err error) {
 			return err
 		}
 	}
-	x.latencies[i] = time.Since(begin)
 	if x.errands != nil {
-		return x.companion.after(ctx, x.errands[i])
+		err = x.companion.after(ctx, x.errands[i])
 	}
-	return nil
+	x.latencies[i] = time.Since(begin)
+	return err
 }
 
 // check reads all answers: each must be a certificate, or a FAILURE for garbage.
@@ -110,16 +110,17 @@ func checkAll(s *server, messages []*device.Message, answers []*device.Result, w
 
 // sample returns rate and latencies.
 func (x *exchange) sample() sample {
-	latencies := make([]float64, len(x.latencies))
-	for i, l := range x.latencies {
+	s := latenciesOf(x.latencies)
+	s[figureCut], s[figureRate] = float64(x.cut.Load()), float64(len(x.latencies))/x.took.Seconds()
+	return s
+}
+
+// latenciesOf returns quantiles of how long answers took.
+func latenciesOf(all []time.Duration) sample {
+	latencies := make([]float64, len(all))
+	for i, l := range all {
 		latencies[i] = milliseconds(l)
 	}
 	slices.Sort(latencies)
-	return sample{
-		figureCut:  float64(x.cut.Load()),
-		figureRate: float64(len(latencies)) / x.took.Seconds(),
-		figureP50:  quantile(latencies, 0.5),
-		figureP90:  quantile(latencies, 0.9),
-		figureP99:  quantile(latencies, 0.99),
-	}
+	return sample{figureP50: quantile(latencies, 0.5), figureP90: quantile(latencies, 0.9), figureP99: quantile(latencies, 0.99)}
 }

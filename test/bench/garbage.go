@@ -3,12 +3,14 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
 	"github.com/smallstep/scep"
 
 	"github.com/step-ca-intune/step-ca-intune/test/device"
+	"github.com/step-ca-intune/step-ca-intune/test/intunesim"
 )
 
 // underGarbage is scenario (h): 64 clients send requests that nobody approves, as fast as
@@ -28,9 +30,21 @@ func (b *bench) underGarbage(ctx context.Context) error {
 		if s == b.stock {
 			situation += " at the stock step-ca"
 		}
+		before, err := b.sim.Stats()
+		if err != nil {
+			return err
+		}
 		m, err := b.pairs(ctx, "h", situation, b.sizes.pairs, under, alone)
 		if err != nil {
 			return err
+		}
+		after, err := b.sim.Stats()
+		if err != nil {
+			return err
+		}
+		asked := after.Calls[intunesim.OpValidate] - before.Calls[intunesim.OpValidate]
+		if s.intune && asked < source.sent.Load() {
+			return fmt.Errorf("Intune was asked %d times while %d requests of garbage were refused: the plugin has remembered some", asked, source.sent.Load())
 		}
 		b.progress("(h) %s has refused %d requests during %d bursts", s.name(), source.sent.Load(), len(m.Figures[0].Values[0]))
 	}

@@ -41,7 +41,7 @@ func (g *gauge) look(ctx context.Context) {
 }
 
 // end adds what came of n enrolments to a sample.
-func (g *gauge) end(n int, s sample) error {
+func (g *gauge) end(ctx context.Context, n int, s sample) error {
 	cpu, err := g.server.proc().cpu()
 	if err != nil {
 		return err
@@ -54,8 +54,13 @@ func (g *gauge) end(n int, s sample) error {
 	if err != nil {
 		return err
 	}
-	if err := <-g.looked; err != nil {
-		return err
+	select {
+	case err := <-g.looked:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	s[figureCPU] = milliseconds(cpu-g.cpu) / float64(n)
 	s[figureMemory] = float64(peak) / (1 << 20)

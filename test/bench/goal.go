@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"fmt"
 	"slices"
 )
 
@@ -30,7 +29,7 @@ var goals = []goal{
 	{"a", "CPU per enrolment, Intune at 0 ms, 64 clients", "at most 1.15 × stock", "×", ratioOf("a", clients(64), figureCPU), atMost(1.15)},
 	{"a", "rate with 64 clients at 0 ms, the load generator making the same two calls beside stock", "at least 0.9 × stock", "×", ratioOf("a", clients(64), figureRate), atLeast(0.9)},
 	{"b", "median latency, 8 clients, Intune at 100 ms, beyond 2 × 100 ms and stock's median with one client", "at most 2 ms", "ms", beyondIntune, atMost(2)},
-	{"b", "rate with 256 clients, Intune at 100 ms, to stock's with 64", "at least 0.9 × stock", "×", ratioOf("b", clients(256), figureRate), atLeast(0.9)},
+	{"b", "rate with 256 clients, Intune at 100 ms, to stock's alone with 64", "at least 0.9 × stock", "×", lastRatioOf("b", clients(256), figureRate), atLeast(0.9)},
 	{"a", "validations and notifications per 1,000 enrolments", "2,000", "", perThousand(figureCalls), func(v float64) bool { return v == 2000 }},
 	{"a", "tokens and look-ups per 1,000 enrolments", "none", "", perThousand(figureOther), atMost(0)},
 	{"a", "TLS handshakes per 1,000 enrolments", "at most 8", "", perThousand(figureHandshakes), atMost(8)},
@@ -67,6 +66,17 @@ func ratioOf(scenario, situation, name string) func(*Report) *Spread {
 			return nil
 		}
 		return &f.Ratios[0]
+	}
+}
+
+// lastRatioOf is the first side to the last one.
+func lastRatioOf(scenario, situation, name string) func(*Report) *Spread {
+	return func(r *Report) *Spread {
+		f := r.figureOf(scenario, situation, name)
+		if f == nil || len(f.Ratios) == 0 {
+			return nil
+		}
+		return &f.Ratios[len(f.Ratios)-1]
 	}
 }
 
@@ -108,7 +118,7 @@ func worst(scenario, situation, name string) func(*Report) *Spread {
 
 // grown compares how a figure changed from the first to the last thousand enrolments with
 // how it did at the stock step-ca; inverse is for rates, where less is worse. The bursts of
-// the two are hours apart: there are no pairs, and so no quartiles.
+// the two are far apart: there are no pairs, and so no quartiles.
 func grown(name string, inverse bool) func(*Report) *Spread {
 	return func(r *Report) *Spread {
 		before, after := r.figureOf("e", first, name), r.figureOf("e", last, name)
@@ -125,14 +135,4 @@ func grown(name string, inverse bool) func(*Report) *Spread {
 		v := ratio(ratios[0], ratios[1])
 		return &Spread{Q1: v, Median: v, Q3: v}
 	}
-}
-
-// Missed returns the goals that were measured and not reached.
-func (r *Report) Missed() (missed []string) {
-	for _, g := range r.Goals {
-		if g.Value != nil && !g.Reached {
-			missed = append(missed, fmt.Sprintf("(%s) %s: %s", g.Scenario, g.Figure, g.Limit))
-		}
-	}
-	return missed
 }

@@ -50,7 +50,7 @@ func parallel(n int, f func(i int) error) error {
 func (b *bench) messages(s *server, n int) ([]*device.Message, error) {
 	return b.prepare(s, n, func(subject, upn string) (string, error) {
 		if !s.intune {
-			return staticChallenge, nil
+			return b.static, nil
 		}
 		return b.challenge(subject, upn)
 	})

@@ -111,8 +111,8 @@ func (m *Measurement) figure(name string) *Figure {
 	return nil
 }
 
-// summarize computes the spreads.
-func (m *Measurement) summarize() {
+// summarise computes the spreads.
+func (m *Measurement) summarise() {
 	for _, f := range m.Figures {
 		f.Sides, f.Ratios = nil, nil
 		for i, values := range f.Values {

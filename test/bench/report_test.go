@@ -32,7 +32,7 @@ func measured(scenario, situation, figure string, sides ...[]float64) *Report {
 			m.add(side, sample{figure: v})
 		}
 	}
-	m.summarize()
+	m.summarise()
 	return &Report{Measurements: []*Measurement{m}}
 }
 

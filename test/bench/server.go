@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/step-ca-intune/step-ca-intune/test/device"
@@ -24,10 +23,6 @@ const (
 )
 
 const provisioner = "bench"
-
-// staticChallenge is the one of the stock step-ca. It is about as long as those of Intune,
-// so that both servers decode messages of the same size.
-var staticChallenge = strings.Repeat("static challenge", 138)
 
 // server is one of the CAs under test, with the devices' side of it.
 type server struct {
@@ -53,9 +48,10 @@ func (b *bench) newOurs(ctx context.Context, edit func(intune map[string]any)) (
 	return b.newServer(ctx, harness.StepCAIntune.In(b.Bin), entry)
 }
 
-// newStock starts the stock step-ca with a static challenge.
+// newStock starts the stock step-ca with a static challenge, as long as one of Intune, so that
+// both servers decode messages of the same size.
 func (b *bench) newStock(ctx context.Context) (*server, error) {
-	return b.newServer(ctx, harness.StepCA.In(b.Bin), harness.SCEPEntry(provisioner, staticChallenge))
+	return b.newServer(ctx, harness.StepCA.In(b.Bin), harness.SCEPEntry(provisioner, b.static))
 }
 
 func (b *bench) newServer(ctx context.Context, binary string, entry map[string]any) (*server, error) {
@@ -67,11 +63,15 @@ func (b *bench) newServer(ctx context.Context, binary string, entry map[string]a
 	dir := filepath.Join(b.Dir, fmt.Sprintf("ca-%d", b.servers))
 	authority, err := harness.NewCA(dir, harness.Options{
 		Database:     harness.Badger,
+		Like:         b.files,
 		Provisioners: []map[string]any{entry},
 		Env:          []string{"STEP_PROF_ADDR=" + address},
 	})
 	if err != nil {
 		return nil, err
+	}
+	if b.files == nil {
+		b.files = authority
 	}
 	s := &server{
 		intune: entry["type"] == "Intune", binary: binary, authority: authority, profiles: address,

@@ -50,17 +50,22 @@ func (b *bench) stormAt(ctx context.Context, server *server, messages []*device.
 	defer cancel()
 	client := *server.client
 	client.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
-	answers, latencies := make([]*device.Result, len(messages)), make([]float64, len(messages))
-	var attempts, cut, lost atomic.Int64
 	g := &gauge{server: server, sim: b.sim.Control}
 	if err := g.begin(); err != nil {
 		return nil, err
 	}
-	time.AfterFunc(time.Second, func() { g.look(ctx) })
+	answers, latencies := make([]*device.Result, len(messages)), make([]time.Duration, len(messages))
+	var attempts, cut, lost, done atomic.Int64
+	end := func() {
+		if int(done.Add(1)) == max(1, len(messages)/2) {
+			g.look(ctx)
+		}
+	}
 	var wg sync.WaitGroup
 	begin := time.Now()
 	for i, m := range messages {
 		wg.Go(func() {
+			defer end()
 			for pause := 4 * time.Second; answers[i] == nil; pause = min(2*pause, 30*time.Second) {
 				attempts.Add(1)
 				r, err := client.Exchange(storming, m)
@@ -68,7 +73,7 @@ func (b *bench) stormAt(ctx context.Context, server *server, messages []*device.
 				case err != nil:
 					cut.Add(1)
 				case r.Claimed() == scep.SUCCESS:
-					answers[i], latencies[i] = r, time.Since(begin).Seconds()
+					answers[i], latencies[i] = r, time.Since(begin)
 					return
 				}
 				select {
@@ -86,19 +91,22 @@ func (b *bench) stormAt(ctx context.Context, server *server, messages []*device.
 		return nil, ctx.Err()
 	}
 	n := float64(len(messages))
-	s := sample{
-		figureRate: (n - float64(lost.Load())) / took.Seconds(), figureAllDone: took.Seconds(), figureLost: float64(lost.Load()),
-		figureAttempts: float64(attempts.Load()) / n, figureCut: float64(cut.Load()),
-	}
-	if err := g.end(len(messages), s); err != nil {
-		return nil, err
-	}
 	var asked []*device.Message
 	var got []*device.Result
+	var waited []time.Duration
 	for i, a := range answers {
 		if a != nil {
-			asked, got = append(asked, messages[i]), append(got, a)
+			asked, got, waited = append(asked, messages[i]), append(got, a), append(waited, latencies[i])
 		}
+	}
+	s := latenciesOf(waited)
+	s[figureRate], s[figureLost] = float64(len(got))/took.Seconds(), float64(lost.Load())
+	s[figureAttempts], s[figureCut] = float64(attempts.Load())/n, float64(cut.Load())
+	if lost.Load() == 0 {
+		s[figureAllDone] = took.Seconds()
+	}
+	if err := g.end(ctx, len(messages), s); err != nil {
+		return nil, err
 	}
 	return s, checkAll(server, asked, got, scep.SUCCESS)
 }

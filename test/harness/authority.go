@@ -29,6 +29,9 @@ type Options struct {
 	// SCEP then gets an RSA decrypter.
 	EllipticIntermediate bool
 
+	// Like is a CA whose root, intermediate and keys are copied instead of made.
+	Like *Authority
+
 	// Provisioners are the entries of authority.provisioners.
 	Provisioners []map[string]any
 
@@ -76,6 +79,9 @@ func (a *Authority) create(o Options) (err error) {
 	if a.InsecureAddress, err = FreeAddress(); err != nil {
 		return err
 	}
+	if o.Like != nil {
+		return a.copy(o)
+	}
 	root, err := newIssuer("Contoso Root CA", nil, true, true)
 	if err != nil {
 		return err
@@ -92,6 +98,21 @@ func (a *Authority) create(o Options) (err error) {
 	}
 	if err := a.writeKeys(intermediate); err != nil {
 		return err
+	}
+	return a.writeConfig(a.config(o))
+}
+
+// copy takes the files of another CA.
+func (a *Authority) copy(o Options) error {
+	a.Root, a.Intermediate, a.decrypter = o.Like.Root, o.Like.Intermediate, o.Like.decrypter
+	for _, name := range []string{"root.crt", "intermediate.crt", "intermediate.key", "password"} {
+		content, err := os.ReadFile(o.Like.File(name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(a.File(name), content, 0o600); err != nil {
+			return err
+		}
 	}
 	return a.writeConfig(a.config(o))
 }

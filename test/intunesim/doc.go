@@ -69,7 +69,8 @@
 //	GET /_sim/requests       every call received: time, operation, method, path, proto, headers, body, status, answer;
 //	                         the newest 10,000
 //	DELETE /_sim/requests    forget them
-//	GET /_sim/stats          {"connections":1,"handshakes":1,"calls":{"token":2}} since the start
+//	GET /_sim/stats          {"connections":1,"handshakes":1,"calls":{"token":2},"answering":300000000} since the start; the last
+//	                         is how long the calls to the SCEP operations took together, in nanoseconds
 //	GET /_sim/certificates   what Intune's console would list; see [Certificate]
 //	POST /_sim/revocations   {"serialNumber":"…","issuerName":"…","caConfiguration":"…"} answers {"requestContext":"…"}
 //	GET /_sim/revocations    the revocation requests with their uploaded results; see [Revocation]
