@@ -87,7 +87,7 @@ func printTenants(w io.Writer, p *status.Page) {
 	}
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "PROVISIONER\tTENANT\tMICROSOFT\tASKING NOW\tTOKENS UNTIL (GRAPH, INTUNE)")
+	fmt.Fprintln(table, "PROVISIONER\tTENANT\tMICROSOFT\tPLACES TAKEN\tTOKENS UNTIL (GRAPH, INTUNE)")
 	for _, t := range p.Provisioners {
 		microsoft := "not asked yet"
 		switch {
