@@ -40,6 +40,7 @@ type enrolment struct {
 	started       time.Time
 	deadline      time.Time
 	closed        chan struct{} // closed when another enrolment may take the key
+	copies        int           // that wait for that, under the lock of enrolments
 	leave         func()        // gives the place back; nil before there is one
 	abandonment   *time.Timer   // ends an enrolment that step-ca does not end
 

@@ -97,51 +97,64 @@ func TestACopyOfARequestDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-func TestCopiesOfARequestWaitInTheQueueAndTheRestIsRefusedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		b.limiter = newLimiter(1)
-		csr, first := pkcs10(t), routed(t.Context())
-		b.mustAllow(t, first, csr)
-		try := func() (context.Context, error) {
-			ctx := routed(t.Context())
-			_, err := b.ValidateChallenge(ctx, challenge(csr))
-			return ctx, err
-		}
-		ended := make(chan error, waitingPerPlace)
-		for range waitingPerPlace {
-			go func() {
-				ctx, err := try()
-				if err == nil {
-					b.failure(ctx, csr, "x")
+func TestOfManyCopiesSomeWaitAndTheRestIsRefusedAtOnce(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		places  int
+		waiting int
+		refused error
+	}{
+		{"when the queue is full", 1, waitingPerPlace, errBusy},
+		{"when there are too many of one request", 100, maxCopies, errDuplicate},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.limiter = newLimiter(test.places)
+				b.client.failed = make(chan failed, 2*maxCopies)
+				csr, first := pkcs10(t), routed(t.Context())
+				b.mustAllow(t, first, csr)
+				try := func(ctx context.Context) error {
+					_, err := b.ValidateChallenge(ctx, challenge(csr))
+					return err
 				}
-				ended <- err
-			}()
-		}
-		synctest.Wait()
-		begin := time.Now()
-		if _, err := try(); !errors.Is(err, errBusy) || time.Since(begin) != 0 {
-			t.Errorf("one too many, after %s: %v", time.Since(begin), err)
-		}
-		b.failure(first, csr, "x")
-		for range waitingPerPlace {
-			if err := <-ended; err != nil {
-				t.Errorf("one that waited: %v", err)
-			}
-		}
-		// Who has given up makes room.
-		b.mustAllow(t, first, csr)
-		for range waitingPerPlace + 1 {
-			ctx, cancel := context.WithTimeout(routed(t.Context()), time.Second)
-			begin := time.Now()
-			if _, err := b.ValidateChallenge(ctx, challenge(csr)); !errors.Is(err, errDuplicate) || time.Since(begin) != time.Second {
-				t.Errorf("after %s: %v", time.Since(begin), err)
-			}
-			cancel()
-		}
-		b.failure(first, csr, "x")
-		b.running().wantNothingLeft(t)
-	})
+				ended := make(chan error, test.waiting)
+				for range test.waiting {
+					go func() {
+						ctx := routed(t.Context())
+						err := try(ctx)
+						if err == nil {
+							b.failure(ctx, csr, "x")
+						}
+						ended <- err
+					}()
+				}
+				synctest.Wait()
+				begin := time.Now()
+				if err := try(routed(t.Context())); !errors.Is(err, test.refused) || time.Since(begin) != 0 {
+					t.Errorf("one too many, after %s: %v", time.Since(begin), err)
+				}
+				b.failure(first, csr, "x")
+				for range test.waiting {
+					if err := <-ended; err != nil {
+						t.Errorf("one that waited: %v", err)
+					}
+				}
+				// Who has given up makes room.
+				b.mustAllow(t, first, csr)
+				for range test.waiting + 1 {
+					ctx, cancel := context.WithTimeout(routed(t.Context()), time.Second/2)
+					begin := time.Now()
+					if err := try(ctx); !errors.Is(err, errDuplicate) || time.Since(begin) != time.Second/2 {
+						t.Errorf("after %s: %v", time.Since(begin), err)
+					}
+					cancel()
+				}
+				b.failure(first, csr, "x")
+				b.running().wantNothingLeft(t)
+			})
+		})
+	}
 }
 
 func TestEnrolmentsAreBounded(t *testing.T) {

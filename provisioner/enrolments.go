@@ -17,6 +17,10 @@ var (
 	errDuplicate = errors.New("an earlier copy of the same request is still under way")
 )
 
+// maxCopies bounds how many copies of a request wait for the one under way, so that one
+// message alone cannot fill the queue.
+const maxCopies = 16
+
 // enrolments are the requests under way: at most one for each key, so that an approval is
 // for exactly one request.
 type enrolments struct {
@@ -31,39 +35,49 @@ func newEnrolments(limit int) *enrolments {
 }
 
 // open takes the enrolment's key. While an earlier copy of the same request holds it, open
-// waits in the queue until ctx is done: devices ask again, and whoever floods the CA with one
-// message must not fill its memory.
+// waits in the queue until ctx is done, unless many copies wait already: devices ask again,
+// and whoever floods the CA with one message must not fill its memory.
 func (s *enrolments) open(ctx context.Context, e *enrolment, queue chan struct{}) error {
+	queued := false
 	for {
 		earlier, err := s.tryOpen(e)
 		if err != nil || earlier == nil {
 			return err
 		}
-		if err := earlier.wait(ctx, queue); err != nil {
-			return err
+		if !queued {
+			leave, ok := try(queue)
+			if !ok {
+				s.giveUp(earlier)
+				return errBusy
+			}
+			defer leave()
+			queued = true
+		}
+		select {
+		case <-earlier.closed:
+		case <-ctx.Done():
+			s.giveUp(earlier)
+			return errDuplicate
 		}
 	}
 }
 
-// wait returns when another enrolment may take the key.
-func (e *enrolment) wait(ctx context.Context, queue chan struct{}) error {
-	leave, ok := try(queue)
-	if !ok {
-		return errBusy
-	}
-	defer leave()
-	select {
-	case <-e.closed:
-		return nil
-	case <-ctx.Done():
-		return errDuplicate
-	}
+// giveUp ends the wait of a copy.
+func (s *enrolments) giveUp(earlier *enrolment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	earlier.copies--
 }
 
+// tryOpen takes the key, or returns who holds it, with one copy more that waits for that.
 func (s *enrolments) tryOpen(e *enrolment) (earlier *enrolment, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if earlier := s.byKey[e.key]; earlier != nil {
+		if earlier.copies == maxCopies {
+			return nil, errDuplicate
+		}
+		earlier.copies++
 		return earlier, nil
 	}
 	if len(s.byKey) >= s.limit {

@@ -99,12 +99,13 @@ func (p *entry) end(e *enrolment) {
 	p.instance.state.work.end()
 }
 
-// close lets go of the enrolment's key and of its place.
+// close lets go of the enrolment's place and then of its key, which wakes copies that need a
+// place.
 func (p *entry) close(e *enrolment) {
-	p.instance.enrolments.close(e)
 	if e.leave != nil {
 		e.leave()
 	}
+	p.instance.enrolments.close(e)
 }
 
 // afterwards is the time for what has to be written when an enrolment has ended. It

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -236,6 +237,9 @@ func TestOldRequestsAreRemovedByLockButForTheOneThatBeganAnew(t *testing.T) {
 		for _, r := range requests {
 			issue(t, s, r)
 		}
+		slices.SortFunc(requests, func(a, b Request) int {
+			return strings.Compare(keyOf(a.Provisioner, a.CSR), keyOf(b.Provisioner, b.CSR))
+		})
 		c.advance(RememberFor)
 		before := updates.Load()
 		again := begin(t, s, requests[removedAtOnce+1])
@@ -254,4 +258,22 @@ func TestOldRequestsAreRemovedByLockButForTheOneThatBeganAnew(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestARemovalThatFailsIsTriedAgain(t *testing.T) {
+	c := newClock()
+	s := storeAt(t, Memory(), c)
+	for i := range 10 {
+		issue(t, s, requestOf(fmt.Sprint(i)))
+	}
+	c.advance(RememberFor)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.removeExpired(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that is done: %v", err)
+	}
+	if err := s.removeExpired(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	empty(t, s, tableTickets)
 }

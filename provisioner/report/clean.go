@@ -40,29 +40,33 @@ func (s *Store) forget() []expiry {
 	for n < len(s.expiry) && !now.Before(s.expiry[n].at) {
 		n++
 	}
-	due := s.expiry[:n:n]
+	due := slices.Clone(s.expiry[:n])
 	s.expiry = s.expiry[n:]
 	return due
 }
 
 // removeExpired removes the requests of this store that need not be remembered longer, those
 // with the same lock at once: what a transaction costs is its sync, while one with several
-// locks would hold up many others. What an error leaves, removeLeftovers finds.
+// locks would hold up many others. What an error leaves is tried the next time.
 func (s *Store) removeExpired(ctx context.Context) error {
-	byLock := map[string][]expiry{}
-	for _, e := range s.forget() {
-		byLock[lockOf(e.key)] = append(byLock[lockOf(e.key)], e)
-	}
-	for _, all := range byLock {
-		for due := range slices.Chunk(all, removedAtOnce) {
-			err := s.removeAtOnce(ctx, due)
-			if errors.Is(err, errMissing) {
-				err = s.removeEach(ctx, due)
-			}
-			if err != nil {
-				return err
-			}
+	due := s.forget()
+	slices.SortFunc(due, func(a, b expiry) int { return strings.Compare(a.key, b.key) })
+	for len(due) > 0 {
+		n := 1
+		for n < min(len(due), removedAtOnce) && lockOf(due[n].key) == lockOf(due[0].key) {
+			n++
 		}
+		err := s.removeAtOnce(ctx, due[:n])
+		if errors.Is(err, errMissing) {
+			err = s.removeEach(ctx, due[:n])
+		}
+		if err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.expiry = slices.Concat(due, s.expiry)
+			return err
+		}
+		due = due[n:]
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ type sizes struct {
 	waits      int // how often they wait
 	growth     int // enrolments
 	measured   int // of these at the beginning and at the end, in ten bursts each
-	garbage    int // prepared messages
+	garbage    int // prepared messages for each pair
 	honest     int // enrolments of a burst under garbage
 	largeStart int // starts on a large database
 	profile    int // enrolments under a profile
@@ -26,7 +26,7 @@ func sizesOf(p Plan) sizes {
 		fast:  map[int]int{1: 60, 8: 150, 64: 320},
 		slow:  map[int]int{8: 80, 64: 384, 256: 1024},
 		storm: 10_000, waiting: 2000, waits: 3, growth: 100_000, measured: 1000,
-		garbage: 12_000, honest: 80, largeStart: 5, profile: 3000,
+		garbage: 3000, honest: 80, largeStart: 5, profile: 3000,
 	}
 	if p.Quick {
 		s = sizes{
@@ -34,7 +34,7 @@ func sizesOf(p Plan) sizes {
 			fast:  map[int]int{1: 20, 8: 40, 64: 96},
 			slow:  map[int]int{8: 24, 64: 96, 256: 320},
 			storm: 200, waiting: 200, waits: 2, growth: 400, measured: 100,
-			garbage: 2000, honest: 16, largeStart: 1, profile: 400,
+			garbage: 1000, honest: 16, largeStart: 1, profile: 400,
 		}
 	}
 	if p.Pairs > 0 {

@@ -22,6 +22,7 @@ func (b *bench) storm(ctx context.Context) error {
 	if err := b.delay(answerTime); err != nil {
 		return err
 	}
+	defer b.note(m)
 	for side, server := range []*server{b.ours, b.stock} {
 		b.progress("(c) preparing %d devices for %s", n, server.name())
 		messages, err := b.messages(server, n)
@@ -38,7 +39,6 @@ func (b *bench) storm(ctx context.Context) error {
 		}
 		m.add(side, s)
 	}
-	b.note(m)
 	return b.delay(0)
 }
 
