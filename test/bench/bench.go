@@ -96,7 +96,7 @@ func Run(ctx context.Context, p Plan) (*Report, error) {
 	}
 	b := &bench{
 		Plan: p, sizes: sizesOf(p), random: rand.New(rand.NewPCG(p.Seed, 0)),
-		report: &Report{Begun: time.Now(), Quick: p.Quick, Seed: p.Seed, Machine: thisMachine()},
+		report: &Report{Begun: time.Now(), Quick: p.Quick, Seed: p.Seed, Machine: thisMachine(p.Bin)},
 	}
 	defer b.stop()
 	if err := b.start(ctx); err != nil {

@@ -63,6 +63,9 @@ func TestARunMeasuresBothServers(t *testing.T) {
 			}
 		}
 	}
+	if !strings.HasPrefix(r.Machine.StepCA, "v0.") {
+		t.Errorf("the stock step-ca is %q", r.Machine.StepCA)
+	}
 	if g := goalAbout(t, r, "validations"); !g.Reached {
 		t.Errorf("calls to Intune: %+v", g.Value)
 	}

@@ -49,7 +49,7 @@ func (b *bench) underGarbage(ctx context.Context) error {
 		asked := after.Calls[intunesim.OpValidate] - before.Calls[intunesim.OpValidate]
 		honest := int64(2 * b.sizes.pairs * b.honest)
 		if sent := source.sent.Load(); s.intune && asked < sent+honest {
-			remembered = fmt.Errorf("Intune was asked %d times about %d requests, %d of them garbage: the plugin has remembered some", asked, sent+honest, sent)
+			remembered = fmt.Errorf("of %d requests, %d of them garbage, Intune was asked about %d: the plugin has remembered some", sent+honest, sent, asked)
 		}
 		b.progress("(h) %s has refused %d requests during %d bursts", s.name(), source.sent.Load(), len(m.Figures[0].Values[0]))
 	}

@@ -5,16 +5,17 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"debug/buildinfo"
 	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/step-ca-intune/step-ca-intune/test/device"
+	"github.com/step-ca-intune/step-ca-intune/test/harness"
 )
 
 // Machine is the shape of the machine and what ran on it.
@@ -28,21 +29,19 @@ type Machine struct {
 	Database   string `json:"database"`
 }
 
-func thisMachine() Machine {
+// thisMachine describes the machine, and the stock step-ca that is built in a folder.
+func thisMachine(bin string) Machine {
+	release, _, _ := strings.Cut(fieldOf("/proc/sys/kernel/osrelease", ""), "-")
 	m := Machine{
-		System:     strings.TrimSpace("Linux " + fieldOf("/proc/sys/kernel/osrelease", "")),
+		System:     strings.TrimSpace("Linux " + release),
 		Processor:  fieldOf("/proc/cpuinfo", "model name"),
 		Processors: runtime.NumCPU(), Go: runtime.Version(), Database: "badger",
 	}
 	if kB, err := strconv.Atoi(strings.TrimSuffix(fieldOf("/proc/meminfo", "MemTotal"), " kB")); err == nil {
 		m.MemoryMiB = kB >> 10
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, d := range info.Deps {
-			if d.Path == "github.com/smallstep/certificates" {
-				m.StepCA = d.Version
-			}
-		}
+	if info, err := buildinfo.ReadFile(harness.StepCA.In(bin)); err == nil {
+		m.StepCA = info.Main.Version
 	}
 	return m
 }
