@@ -8,7 +8,7 @@ import (
 var errBusy = errors.New("all places of maxConcurrent are taken")
 
 // waitingPerPlace bounds how many requests wait for each place. One that waits holds some
-// 70 kB, most of it in step-ca and net/http, which the garbage collector lets grow to twice
+// 60 kB, most of it in step-ca and net/http, which the garbage collector lets grow to twice
 // as much, and a longer queue would hardly be served within the timeout: the rest is
 // refused at once.
 const waitingPerPlace = 3

@@ -117,6 +117,29 @@ func TestIntuneIsNotAskedWhenHalfOfTheBudgetWentIntoWaiting(t *testing.T) {
 	})
 }
 
+// A copy that has waited for an earlier one has little time left, and mostly needs no more
+// than that.
+func TestAFreePlaceIsTakenEvenWhenTheTimeForWaitingIsUp(t *testing.T) {
+	l := newLimiter(4)
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		leave, err := l.enrolment(done)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release, err := l.validation(done)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		leave()
+	}
+	if taken, _ := l.load(); taken != 0 {
+		t.Errorf("%d places are not given back", taken)
+	}
+}
+
 // mustEnrol has a request approved and ends it, with nothing left under way.
 func (b *bench) mustEnrol(t *testing.T) {
 	t.Helper()
